@@ -1,0 +1,21 @@
+_base_ = [
+    '../_base_/models/videomac.py',
+    '../_base_/datasets/ytvos.py',
+    '../_base_/schedules/adamw_coslr_100e.py',
+    '../_base_/default_runtime.py',
+]
+
+# FCMAE (ConvNeXt V2): the masked autoencoder of single frames
+model = dict(
+    encoder=dict(
+        type='mmpretrain.ConvNeXt',
+        arch='small',
+        use_grn=True,
+        layer_scale_init_value=0.0,
+        gap_before_final_norm=False),
+    target=None,
+    consistency_loss=None)
+custom_hooks = []
+train_dataloader = dict(dataset=dict(num_frames=1))
+
+optim_wrapper = dict(type='AmpOptimWrapper', loss_scale='dynamic')

@@ -1,0 +1,21 @@
+_base_ = [
+    '../_base_/models/videomac.py',
+    '../_base_/datasets/ytvos.py',
+    '../_base_/schedules/adamw_coslr_100e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    encoder=dict(
+        type='mmpretrain.ConvNeXt',
+        arch='small',
+        gap_before_final_norm=False))
+
+# batch 256: the learning rate follows
+batch_size = 32  # per GPU
+base_batch_size = 256
+lr = 1e-3
+train_dataloader = dict(batch_size=batch_size)
+optim_wrapper = dict(
+    type='AmpOptimWrapper', loss_scale='dynamic', optimizer=dict(lr=lr))
+auto_scale_lr = dict(base_batch_size=base_batch_size)

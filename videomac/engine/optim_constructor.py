@@ -1,0 +1,69 @@
+"""Builds the optimiser for the parameters that are trained."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from mmengine.logging import MMLogger, print_log
+from mmengine.optim import DefaultOptimWrapperConstructor
+from torch import nn
+
+from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
+
+__all__ = ['TrainableOptimWrapperConstructor']
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class TrainableOptimWrapperConstructor(DefaultOptimWrapperConstructor):
+    """mmengine's default constructor with frozen parameters left out.
+
+    Frozen networks (the target) never enter the optimiser. Parameters that share their
+    options form one group, so that fused optimisers update them together, and one log
+    line describes a group, where the default writes several for every parameter. All
+    options of ``paramwise_cfg`` work as in mmengine.
+    """
+
+    def add_params(
+        self,
+        params: list[dict[str, Any]],
+        module: nn.Module,
+        prefix: str = '',
+        is_dcn_module: float | None = None,
+    ) -> None:
+        """Collect the trainable parameters of a module in groups of equal options."""
+        if prefix:  # the recursion into children
+            super().add_params(params, module, prefix, is_dcn_module)
+            return
+        logger = MMLogger.get_current_instance()
+        level = logger.level
+        logger.setLevel(logging.ERROR)
+        try:
+            super().add_params(params, module, prefix, is_dcn_module)
+        finally:
+            logger.setLevel(level)
+        params[:] = _merge_groups(params)
+
+    def __call__(self, model: nn.Module) -> Any:
+        """Build the optimiser wrapper around an optimiser for the model."""
+        # Without any option mmengine would take model.parameters(), frozen ones too.
+        self.paramwise_cfg = self.paramwise_cfg or dict(bypass_duplicate=False)
+        return super().__call__(model)
+
+
+def _merge_groups(params: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Join parameter groups whose options are equal, in the order of their first one."""
+    merged: dict[str, dict[str, Any]] = {}
+    for group in params:
+        options = {key: value for key, value in group.items() if key != 'params'}
+        found = merged.setdefault(repr(sorted(options.items())), options | {'params': []})
+        found['params'].extend(group['params'])
+    for group in merged.values():
+        options = {key: value for key, value in group.items() if key != 'params'}
+        count = sum(p.numel() for p in group['params'])
+        print_log(
+            f'optimiser group: {len(group["params"])} tensors, {count:,} parameters'
+            f'{f", {options}" if options else ""}',
+            logger='current',
+        )
+    return list(merged.values())

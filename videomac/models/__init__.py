@@ -1,0 +1,25 @@
+"""Models: the algorithm, its networks and its losses."""
+
+from ..sparse.backends import MaskedDense, PatchSparse
+from .data_preprocessor import FramesDataPreprocessor
+from .decoders import ConvNeXtDecoder
+from .encoders import IsotropicConvNeXt, ReleasedConvNeXt, ReleasedResNet
+from .losses import MaskedReconstructionLoss, ReconstructionConsistencyLoss
+from .masking import RandomPatchMasking
+from .target import EMATarget
+from .videomac import VideoMAC
+
+__all__ = [
+    'ConvNeXtDecoder',
+    'EMATarget',
+    'FramesDataPreprocessor',
+    'IsotropicConvNeXt',
+    'MaskedDense',
+    'MaskedReconstructionLoss',
+    'PatchSparse',
+    'RandomPatchMasking',
+    'ReconstructionConsistencyLoss',
+    'ReleasedConvNeXt',
+    'ReleasedResNet',
+    'VideoMAC',
+]

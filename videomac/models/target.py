@@ -1,0 +1,63 @@
+"""The target network: a slow copy of the online network."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from ..registry import MODELS
+
+__all__ = ['EMATarget']
+
+
+@MODELS.register_module()
+class EMATarget(nn.Module):
+    """Exponential moving average of the online encoder and decoder (section 3.2).
+
+    Its parameters need no gradient, it always runs in eval mode, and it is part of the
+    model's state dict. :class:`~videomac.engine.hooks.TargetEMAHook` updates it.
+
+    Args:
+        encoder: The online encoder, copied.
+        decoder: The online decoder, copied.
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = copy.deepcopy(encoder)
+        self.decoder = copy.deepcopy(decoder)
+        self.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> EMATarget:
+        """Stay in eval mode: the target is never trained."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def update(self, encoder: nn.Module, decoder: nn.Module, momentum: float) -> None:
+        """Move towards the online network: ``m * target + (1 - m) * online``.
+
+        Buffers (running statistics of BatchNorm) are copied: they are moving averages
+        already, and the statistics a network starts with would linger in an average of
+        averages.
+
+        Args:
+            encoder: The online encoder.
+            decoder: The online decoder.
+            momentum: m, in [0, 1]; 0 copies the online network.
+
+        Raises:
+            ValueError: If the momentum is out of range.
+        """
+        if not 0 <= momentum <= 1:
+            raise ValueError(f'momentum must be in [0, 1], got {momentum}')
+        for own, online in ((self.encoder, encoder), (self.decoder, decoder)):
+            mine: list[Tensor] = list(own.parameters())
+            theirs: list[Tensor] = list(online.parameters())
+            if mine:
+                torch._foreach_mul_(mine, momentum)
+                torch._foreach_add_(mine, theirs, alpha=1 - momentum)
+            for kept, new in zip(own.buffers(), online.buffers(), strict=True):
+                kept.copy_(new)

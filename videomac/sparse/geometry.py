@@ -1,0 +1,103 @@
+"""Windows of convolutions and poolings on a grid of patches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .sparse_map import SparseMap, UnsupportedOperationError
+
+__all__ = ['Window', 'as_pair']
+
+
+def as_pair(value: Any) -> tuple[int, int]:
+    """Make a pair of an int or of a sequence of one or two ints."""
+    if isinstance(value, int):
+        return value, value
+    values = [int(v) for v in value]
+    return values[0], values[-1]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A sliding window whose output covers the patches exactly as its input does.
+
+    Attributes:
+        kernel: Rows and columns of the kernel.
+        stride: Vertical and horizontal stride.
+        padding: Cells added above and to the left.
+        padding_end: Cells added below and to the right.
+        dilation: Vertical and horizontal dilation.
+    """
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    padding_end: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+
+    @classmethod
+    def make(
+        cls,
+        kernel: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+    ) -> Window:
+        """Make a window from the arguments of a torch function.
+
+        ``padding`` may be ``'valid'`` or ``'same'``, as in :func:`torch.conv2d`.
+        """
+        kernel, stride, dilation = as_pair(kernel), as_pair(stride), as_pair(dilation)
+        if padding == 'same':
+            total = tuple(d * (k - 1) for k, d in zip(kernel, dilation, strict=True))
+            start = (total[0] // 2, total[1] // 2)
+            end = (total[0] - start[0], total[1] - start[1])
+            return cls(kernel, stride, start, end, dilation)
+        pad = (0, 0) if padding == 'valid' else as_pair(padding)
+        return cls(kernel, stride, pad, pad, dilation)
+
+    def output_cells(self, x: SparseMap, operation: str) -> tuple[int, int]:
+        """Cells of a patch after the operation.
+
+        Raises:
+            UnsupportedOperationError: If the output is not the input's map divided by
+                the stride, so that patches would not stay patches.
+            ValueError: If the stride does not divide the patch's cells.
+        """
+        result = []
+        for axis, side in enumerate(('vertical', 'horizontal')):
+            cells, stride = x.cells[axis], self.stride[axis]
+            extent = self.dilation[axis] * (self.kernel[axis] - 1)
+            padded = self.padding[axis] + self.padding_end[axis]
+            if not 0 <= padded - extent - 1 + stride < stride:
+                raise UnsupportedOperationError(
+                    f'{operation} with kernel {self.kernel}, stride {self.stride}, '
+                    f'padding {self.padding}+{self.padding_end} and dilation '
+                    f'{self.dilation} changes the size of the map by more than its '
+                    'stride, so its output cannot be cut into the same patches. Use '
+                    'padding that keeps the size (dilation * (kernel - 1) / 2).'
+                )
+            if cells % stride:
+                raise ValueError(
+                    f'{operation} with {side} stride {stride} would shrink a patch of '
+                    f'{cells} cell(s) below one cell: the encoder strides further than '
+                    f'the masking patch_size of {x.grid.patch_size} pixels allows. Use a '
+                    f'patch_size of at least {x.grid.patch_size * stride // cells} or an '
+                    'encoder with a smaller output stride.'
+                )
+            result.append(cells // stride)
+        return result[0], result[1]
+
+    def reach(
+        self, cells_out: tuple[int, int]
+    ) -> tuple[tuple[int, int], tuple[int, int]]:
+        """First cell, relative to the patch, and size of what a patch's output reads."""
+        start = (-self.padding[0], -self.padding[1])
+        length = [
+            (cells_out[a] - 1) * self.stride[a]
+            + self.dilation[a] * (self.kernel[a] - 1)
+            + 1
+            for a in (0, 1)
+        ]
+        return start, (length[0], length[1])

@@ -1,0 +1,89 @@
+"""The default sparse feature map: only the visible patches are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from torch import Tensor
+
+from .patch_grid import PatchGrid
+from .sparse_map import Handler, SparseMap
+
+__all__ = ['PatchTensor', 'implements']
+
+
+class PatchTensor(SparseMap):
+    """A feature map that holds its visible patches only, channels last.
+
+    ``data`` has the shape [N, h, w, C]: N visible patches of h by w cells. To a network
+    it looks like a tensor of shape [B, C, rows * h, cols * w] and takes part in ordinary
+    torch calls, so stock ConvNets run on it unchanged. The meaning of every operation is
+    that of a submanifold sparse convolution network (Graham et al., CVPR 2018):
+    masked cells are absent, and an absent cell stays absent.
+
+    Example:
+        >>> grid = PatchGrid.from_mask(torch.rand(2, 7, 7) < 0.25, patch_size=32)
+        >>> x = PatchTensor.from_dense(images, grid)  # [2, 3, 224, 224]
+        >>> latent = convnext(x)[-1].dense()  # [2, 768, 7, 7], zero where masked
+    """
+
+    handlers: ClassVar[dict[str, Handler]] = {}
+
+    @classmethod
+    def from_dense(cls, images: Tensor, grid: PatchGrid) -> PatchTensor:
+        """Take the visible patches of a dense map.
+
+        Args:
+            images: Shape [B, C, H, W]; H and W are multiples of the grid's sides.
+            grid: The visible patches.
+
+        Raises:
+            ValueError: If the map and the grid do not fit.
+        """
+        batch, channels, height, width = images.shape
+        if batch != grid.batch_size or height % grid.rows or width % grid.cols:
+            raise ValueError(
+                f'a map of shape {tuple(images.shape)} does not fit a grid of '
+                f'{grid.batch_size} images with {grid.rows}x{grid.cols} patches'
+            )
+        h, w = height // grid.rows, width // grid.cols
+        # Whole patches are picked, so the copy is as large as what is visible.
+        patches = images.reshape(batch, channels, grid.rows, h, grid.cols, w)
+        sample = grid.sample
+        place = grid.index % grid.num_patches
+        row = place.div(grid.cols, rounding_mode='floor')
+        picked = patches[sample, :, row, :, place % grid.cols, :]
+        return cls(picked.permute(0, 2, 3, 1).contiguous(), grid)
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        return self.data.shape[3]
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Rows and columns of cells that one patch covers."""
+        return self.data.shape[1], self.data.shape[2]
+
+    def dense(self) -> Tensor:
+        """Return the map as a tensor of shape [B, C, H, W], zero at masked cells."""
+        return self.grid.scatter(self.data).permute(0, 3, 1, 2)
+
+    def map_values(self, function: Callable[[Tensor], Tensor]) -> PatchTensor:
+        """Apply a function that acts on each value alone."""
+        return self.like(function(self.data))
+
+
+def implements(*names: str) -> Callable[[Handler], Handler]:
+    """Enter a handler of :class:`PatchTensor` under the names of its torch operations.
+
+    A handler takes the torch function that was called and then its arguments.
+    """
+
+    def register(handler: Handler) -> Handler:
+        for name in names:
+            PatchTensor.handlers[name] = handler
+        return handler
+
+    return register
