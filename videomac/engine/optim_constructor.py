@@ -47,7 +47,8 @@ class TrainableOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     def __call__(self, model: nn.Module) -> Any:
         """Build the optimiser wrapper around an optimiser for the model."""
         # Without any option mmengine would take model.parameters(), frozen ones too.
-        self.paramwise_cfg = self.paramwise_cfg or dict(bypass_duplicate=False)
+        if not self.paramwise_cfg:
+            self.paramwise_cfg: dict[str, Any] = dict(bypass_duplicate=False)
         return super().__call__(model)
 
 

@@ -55,7 +55,7 @@ class ReconstructionConsistencyLoss(nn.Module):
     """Mean squared difference of two frames' reconstructions, patch by patch (Eq. 2).
 
     Args:
-        weight: Factor of the loss, γ in Eq. 3; at least 0.
+        weight: Factor of the loss, gamma in Eq. 3; at least 0.
 
     Raises:
         ValueError: If the weight is negative.

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..registry import MODELS
 from ..sparse import PatchGrid, SparseBackend
 from .patches import cells_to_patches, patch_statistics, patchify, unpatchify
+from .target import EMATarget
 
 __all__ = ['VideoMAC', 'latent_shape']
 
@@ -84,20 +85,24 @@ class VideoMAC(BaseModel):
             )
         self.masking = MODELS.build(masking)
         self.sparse: SparseBackend = MODELS.build(sparse or dict(type='PatchSparse'))
-        self.encoder = MODELS.build(encoder)
+        self.encoder: nn.Module = MODELS.build(encoder)
         channels, cell_size = latent_shape(
             self.encoder, self.sparse, self.masking.patch_size
         )
-        self.decoder = MODELS.build(
+        self.decoder: nn.Module = MODELS.build(
             decoder, default_args=dict(in_channels=channels, cell_size=cell_size)
         )
-        self.target = target and MODELS.build(
-            target, default_args=dict(encoder=self.encoder, decoder=self.decoder)
-        )
+        self.target: EMATarget | None = None
+        if target is not None:
+            self.target = MODELS.build(
+                target, default_args=dict(encoder=self.encoder, decoder=self.decoder)
+            )
         self.reconstruction_loss = MODELS.build(
             reconstruction_loss or dict(type='MaskedReconstructionLoss')
         )
-        self.consistency_loss = consistency_loss and MODELS.build(consistency_loss)
+        self.consistency_loss: nn.Module | None = None
+        if consistency_loss is not None:
+            self.consistency_loss = MODELS.build(consistency_loss)
 
     def init_weights(self) -> None:
         """Initialise the online network and start the target as its copy."""
@@ -147,7 +152,9 @@ class VideoMAC(BaseModel):
         last = features if isinstance(features, Tensor) else features[-1]
         return last.unflatten(0, inputs.shape[:2])
 
-    def reconstruct(self, network: nn.Module, images: Tensor, grid: PatchGrid) -> Tensor:
+    def reconstruct(
+        self, network: VideoMAC | EMATarget, images: Tensor, grid: PatchGrid
+    ) -> Tensor:
         """Predict the pixels of every patch from the visible ones.
 
         Args:
@@ -178,11 +185,11 @@ class VideoMAC(BaseModel):
         return frames, predictions, grids
 
     def loss(self, inputs: Tensor) -> dict[str, Tensor]:
-        """Compute L = L_o + L_t + γ L_c (Eq. 3) by its terms.
+        """Compute L = L_o + L_t + gamma L_c (Eq. 3) by its terms.
 
         Returns:
             ``loss_online`` (L_o) and, with a target network, ``loss_target`` (L_t, which
-            carries no gradient) and ``loss_consistency`` (γ L_c).
+            carries no gradient) and ``loss_consistency`` (gamma L_c).
         """
         frames, predictions, grids = self._reconstruct_frames(inputs)
         names = ('loss_online', 'loss_target')

@@ -83,7 +83,9 @@ class PatchGrid:
         counts = visible.flatten(1).sum(1)
         uniform = len(counts) > 0 and bool((counts == counts[0]).all())
         return cls(
-            *visible.shape,
+            batch_size=visible.shape[0],
+            rows=visible.shape[1],
+            cols=visible.shape[2],
             patch_size=patch_size,
             index=visible.flatten().nonzero().squeeze(1),
             per_sample=int(counts[0]) if uniform else None,

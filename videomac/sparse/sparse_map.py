@@ -98,7 +98,7 @@ class SparseMap(ABC):
     # --- the face of a tensor ---------------------------------------------------
 
     def like(self, data: Tensor, channels_last: bool | None = None) -> Self:
-        """Make a map with other values on the same grid, by default in the same layout."""
+        """Make a map with other values on the same grid."""
         layout = self.channels_last if channels_last is None else channels_last
         return type(self)(data, self.grid, layout)
 

@@ -74,7 +74,8 @@ def adaptive_avg_pool2d(func: Handler, x: PatchTensor, output_size: Any) -> Any:
     """Average the visible cells of each sample; only the global average is defined."""
     if as_pair(output_size) != (1, 1):
         raise UnsupportedOperationError(
-            f'adaptive_avg_pool2d to {output_size} mixes patches; only size 1 is supported'
+            f'adaptive_avg_pool2d to {output_size} mixes patches; only size 1 is'
+            ' supported'
         )
     return mean(func, x, (1, 2) if x.channels_last else (2, 3), keepdim=True)
 

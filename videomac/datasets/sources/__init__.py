@@ -1,0 +1,17 @@
+"""Where frames come from."""
+
+from .base import FrameSource, UnreadableVideoError, VideoRecord
+from .frame_folders import FrameFolders
+from .video_files import VideoFiles
+from .video_list import VideoList
+from .youtube_vos import YouTubeVOS
+
+__all__ = [
+    'FrameFolders',
+    'FrameSource',
+    'UnreadableVideoError',
+    'VideoFiles',
+    'VideoList',
+    'VideoRecord',
+    'YouTubeVOS',
+]

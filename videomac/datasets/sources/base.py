@@ -1,0 +1,77 @@
+"""What every source of frames is: a list of videos and a way to read frames of one."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ['FrameSource', 'UnreadableVideoError', 'VideoRecord']
+
+
+@dataclass(frozen=True, slots=True)
+class VideoRecord:
+    """One video that a source has found.
+
+    Args:
+        name: Name of the video, unique within its source.
+        num_frames: Number of frames, at least 1.
+        path: The video file, or the folder that holds the frames.
+        frames: File names of the frames below ``path``, in order of time; empty
+            when ``path`` is a video file.
+    """
+
+    name: str
+    num_frames: int
+    path: str
+    frames: tuple[str, ...] = ()
+
+
+class UnreadableVideoError(Exception):
+    """A frame or a video file that cannot be read.
+
+    Args:
+        path: The frame or the video file.
+        reason: What is wrong with it, for a person to read.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        # Both go to Exception so that the error survives pickling between processes.
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f'cannot read {self.path}: {self.reason}'
+
+
+class FrameSource(ABC):
+    """A collection of videos whose frames can be read by index."""
+
+    @abstractmethod
+    def scan(self) -> list[VideoRecord]:
+        """Find all videos.
+
+        Returns:
+            The videos in an order that is the same on every machine and in every run.
+
+        Raises:
+            FileNotFoundError: The place to look in does not exist.
+            ValueError: It holds no video.
+        """
+
+    @abstractmethod
+    def read(self, video: VideoRecord, indices: Sequence[int]) -> np.ndarray:
+        """Decode some frames of one video.
+
+        Args:
+            video: A video from :meth:`scan`.
+            indices: T frame numbers in ``[0, video.num_frames)``.
+
+        Returns:
+            The frames as writable RGB array ``[T, H, W, 3]``, uint8 in 0..255.
+
+        Raises:
+            UnreadableVideoError: A frame is missing, cannot be decoded, or differs in
+                size from the others.
+        """

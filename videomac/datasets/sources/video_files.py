@@ -1,0 +1,200 @@
+"""Videos as files, decoded by decord."""
+
+import os
+from collections.abc import Sequence
+from logging import INFO, WARNING
+from typing import Any
+
+import numpy as np
+from mmengine.logging import print_log
+
+from videomac.registry import DATASETS
+
+from .base import FrameSource, UnreadableVideoError, VideoRecord
+from .images import check_suffixes, natural_key, walk_files
+
+__all__ = ['VIDEO_SUFFIXES', 'VideoFiles']
+
+VIDEO_SUFFIXES = (
+    *('.mp4', '.mkv', '.avi', '.webm', '.mov', '.m4v', '.mpg', '.mpeg'),
+    *('.wmv', '.flv', '.3gp', '.ts', '.gif'),
+)
+
+# Opening files takes long for large collections; say every so often that it goes on.
+_REPORT_EVERY = 1000
+
+
+def _import_decord() -> Any:
+    """Import decord, which only video files need.
+
+    Raises:
+        ImportError: decord is not installed.
+    """
+    try:
+        import decord
+    except ImportError as error:
+        raise ImportError(
+            'reading video files needs decord, which cannot be imported '
+            f'({error}). Install it (pip install decord), or extract the frames and use '
+            'FrameFolders'
+        ) from error
+    return decord
+
+
+def _open(path: str) -> Any:
+    """Open a decord reader.
+
+    Raises:
+        UnreadableVideoError: The file is missing, empty, or not decodable.
+    """
+    decord = _import_decord()
+    if not os.path.isfile(path):
+        raise UnreadableVideoError(path, 'the file does not exist')
+    if os.path.getsize(path) == 0:
+        raise UnreadableVideoError(path, 'the file is empty')
+    try:
+        # One thread: the workers of the data loader are the parallelism.
+        return decord.VideoReader(path, num_threads=1)
+    except (decord.DECORDError, RuntimeError) as error:
+        raise UnreadableVideoError(path, _reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    """First line of a decord error; the rest is a stack trace of C++."""
+    return f'decord: {(str(error).splitlines() or [repr(error)])[0]}'
+
+
+@DATASETS.register_module()
+class VideoFiles(FrameSource):
+    """Video files of a folder, of a list, or of both.
+
+    Files that decord cannot open (many GIFs among them) are logged and left out.
+
+    Args:
+        data_root: Folder to look in, recursively and through links, or None.
+        paths: Further video files, used as they are, or None.
+        suffixes: Suffixes of video files below ``data_root``, in any case.
+
+    Raises:
+        TypeError: ``paths`` or ``suffixes`` is a string.
+        ValueError: Neither ``data_root`` nor ``paths`` is given, or ``suffixes`` is
+            empty or lacks a leading dot.
+    """
+
+    def __init__(
+        self,
+        data_root: str | None = None,
+        paths: Sequence[str] | None = None,
+        suffixes: Sequence[str] = VIDEO_SUFFIXES,
+    ) -> None:
+        if data_root is None and paths is None:
+            raise ValueError('VideoFiles needs data_root (a folder), paths, or both')
+        if isinstance(paths, str):
+            raise TypeError(f'paths must be a list of files, got the string {paths!r}')
+        self.data_root = None if data_root is None else os.fspath(data_root)
+        self.paths = [os.fspath(path) for path in paths or ()]
+        self.suffixes = check_suffixes(suffixes)
+
+    def scan(self) -> list[VideoRecord]:
+        """Find the files and open each to count its frames.
+
+        Returns:
+            The readable videos in natural order; those below ``data_root`` are named
+            by their path from there, those of ``paths`` by the path given.
+
+        Raises:
+            FileNotFoundError: ``data_root`` or one of ``paths`` does not exist.
+            ValueError: There is no video file, or none that can be read.
+        """
+        files = self._find()
+        videos: list[VideoRecord] = []
+        unreadable: list[UnreadableVideoError] = []
+        for done, name in enumerate(sorted(files, key=natural_key)):
+            if done and done % _REPORT_EVERY == 0:
+                print_log(f'opened {done} of {len(files)} video files', 'current', INFO)
+            try:
+                videos.append(self.probe(files[name], name))
+            except UnreadableVideoError as error:
+                unreadable.append(error)
+                print_log(f'leaving out a video: {error}', 'current', WARNING)
+        if not videos:
+            raise ValueError(
+                f'none of {len(files)} video files can be read (first: {unreadable[0]}). '
+                'Convert them to a format that decord reads, e.g. mp4'
+            )
+        if unreadable:
+            print_log(
+                f'left out {len(unreadable)} of {len(files)} video files as unreadable',
+                'current',
+                WARNING,
+            )
+        return videos
+
+    def _find(self) -> dict[str, str]:
+        """Names and paths of all files to open.
+
+        Raises:
+            FileNotFoundError: ``data_root`` or one of ``paths`` does not exist.
+            ValueError: There is no video file.
+        """
+        missing = [path for path in self.paths if not os.path.isfile(path)]
+        if missing:
+            raise FileNotFoundError(
+                f'{len(missing)} of {len(self.paths)} files in paths do not exist '
+                f'(first: {missing[0]!r}); correct dataset.source.paths'
+            )
+        files = {path: path for path in self.paths}
+        if self.data_root is None:
+            if not files:
+                raise ValueError('paths is empty: name at least one video file')
+            return files
+        if not os.path.isdir(self.data_root):
+            raise FileNotFoundError(
+                f'data_root {self.data_root!r} is not a folder; expected a folder with '
+                'video files (at any depth). Set dataset.source.data_root to it'
+            )
+        for folder, names in walk_files(self.data_root):
+            for name in names:
+                if not name.startswith('.') and name.lower().endswith(self.suffixes):
+                    path = os.path.join(folder, name)
+                    relative = os.path.relpath(path, self.data_root)
+                    files[relative.replace(os.sep, '/')] = path
+        if not files:
+            raise ValueError(
+                f'data_root {self.data_root!r} holds no file ending in '
+                f'{", ".join(self.suffixes)}. Check data_root and suffixes; for folders '
+                'of frames use FrameFolders'
+            )
+        return files
+
+    def probe(self, path: str, name: str) -> VideoRecord:
+        """Count the frames of one file.
+
+        Args:
+            path: The video file.
+            name: Name for the record.
+
+        Returns:
+            The record of the video.
+
+        Raises:
+            UnreadableVideoError: decord cannot open it, or finds no frame in it.
+        """
+        num_frames = len(_open(path))
+        if num_frames == 0:
+            raise UnreadableVideoError(path, 'has no frames')
+        return VideoRecord(name, num_frames, path)
+
+    def read(self, video: VideoRecord, indices: Sequence[int]) -> np.ndarray:
+        """Decode frames ``[T, H, W, 3]``; see :meth:`FrameSource.read`."""
+        decord = _import_decord()
+        # The reader lives for this call only: kept readers hold on to their memory,
+        # and do not survive a fork of the data loader.
+        reader = _open(video.path)
+        try:
+            frames: np.ndarray = reader.get_batch(list(indices)).asnumpy()
+        except (decord.DECORDError, RuntimeError, IndexError) as error:
+            raise UnreadableVideoError(
+                video.path, f'frames {list(indices)}: {_reason(error)}'
+            ) from error
+        return frames
