@@ -1,6 +1,7 @@
-"""Hooks: what happens beside the training loop, one purpose each."""
+"""Hooks of the training loop."""
 
+from .loader_check import LoaderCheckHook
 from .safe_checkpoint import SafeCheckpointHook
 from .target_ema import TargetEMAHook
 
-__all__ = ['SafeCheckpointHook', 'TargetEMAHook']
+__all__ = ['LoaderCheckHook', 'SafeCheckpointHook', 'TargetEMAHook']
