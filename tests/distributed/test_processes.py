@@ -16,7 +16,12 @@ def train(work_dir: Path, processes: int, batch_size: int) -> list[dict[str, Ten
     """Train in so many processes and return the state that each ended with."""
     work_dir.mkdir()
     command = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
-    command += [f'--nproc_per_node={processes}', str(SCRIPT), str(work_dir), str(batch_size)]
+    command += [
+        f'--nproc_per_node={processes}',
+        str(SCRIPT),
+        str(work_dir),
+        str(batch_size),
+    ]
     env = os.environ | {'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

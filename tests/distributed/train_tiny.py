@@ -46,7 +46,9 @@ def main() -> None:
     model = runner.model.module
     model.masking = MaskOfRank(32, 0.5)
     runner.train()
-    torch.save(model.state_dict(), work_dir / f'rank{get_rank()}_of_{get_world_size()}.pth')
+    torch.save(
+        model.state_dict(), work_dir / f'rank{get_rank()}_of_{get_world_size()}.pth'
+    )
 
 
 if __name__ == '__main__':

@@ -67,7 +67,8 @@ def make_runner(
         },
         train_cfg={'by_epoch': True, 'max_epochs': epochs},
         optim_wrapper={'optimizer': {'type': 'AdamW', 'lr': 0.1}},
-        param_scheduler={'type': 'CosineAnnealingLR', 'T_max': 4},
+        # Not left to mmengine, which would end it with the first, shorter run.
+        param_scheduler={'type': 'CosineAnnealingLR', 'T_max': 4, 'end': 4},
         default_hooks={'checkpoint': {'type': 'CheckpointHook', 'interval': 1}, **hooks},
         default_scope=scope,
         randomness={'seed': 0},

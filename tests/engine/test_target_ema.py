@@ -59,7 +59,9 @@ def record(runner: Runner) -> RecordOnline:
 
 
 @pytest.mark.parametrize('accumulate', [1, 3])
-def test_target_is_the_closed_form_over_real_steps(tmp_path: Path, accumulate: int) -> None:
+def test_target_is_the_closed_form_over_real_steps(
+    tmp_path: Path, accumulate: int
+) -> None:
     cfg = runner_config(tmp_path, iterations=8)
     cfg['custom_hooks'] = [
         dict(type='TargetEMAHook', momentum=0.5, end_momentum=0.9),
@@ -94,7 +96,12 @@ def test_momentum_goes_on_after_a_resume(tmp_path: Path) -> None:
     )
     momenta: list[float] = []
     update = resumed.model.update_target
-    resumed.model.update_target = lambda momentum: (momenta.append(momentum), update(momentum))
+
+    def record_update(momentum: float) -> None:
+        momenta.append(momentum)
+        update(momentum)
+
+    resumed.model.update_target = record_update
     resumed.train()
     # The first call makes the target a copy at initialisation, before weights are loaded.
     assert momenta == pytest.approx([0.0, *(momentum_at(i, 6) for i in (3, 4, 5))])

@@ -34,7 +34,7 @@ def config(**changes: Any) -> dict[str, Any]:
 
 
 def build(**changes: Any) -> VideoMAC:
-    """Build the small model with parameters that are all away from their trivial values."""
+    """Build the small model with no parameter at a trivial value."""
     init_default_scope('videomac')
     model: VideoMAC = MODELS.build(config(**changes))
     randomise(model)

@@ -28,7 +28,9 @@ class Sparse:
         return Sparse(function(self.values), self.mask)
 
 
-def sparse_conv(x: Sparse, kernel: Tensor, bias: Tensor | None, stride: int = 1) -> Sparse:
+def sparse_conv(
+    x: Sparse, kernel: Tensor, bias: Tensor | None, stride: int = 1
+) -> Sparse:
     """Sum over offsets; kernel [K, ...] with the vertical offset running fastest."""
     depthwise = bias is not None and kernel.dim() == 2 and kernel.shape[0] in (9, 49)
     if kernel.dim() == 2 and not depthwise:
@@ -41,7 +43,9 @@ def sparse_conv(x: Sparse, kernel: Tensor, bias: Tensor | None, stride: int = 1)
     out: Tensor | float = 0.0
     for index in range(size * size):
         dx, dy = divmod(index, size)
-        part = padded[:, dy : dy + height : stride, dx : dx + width : stride][:, :rows, :cols]
+        part = padded[:, dy : dy + height : stride, dx : dx + width : stride][
+            :, :rows, :cols
+        ]
         out = out + (part * kernel[index] if depthwise else part @ kernel[index])
     if bias is not None:
         out = out + bias[0]

@@ -48,7 +48,9 @@ def test_config_builds_and_computes_losses(path: Path) -> None:
 
 def test_configs_inherit_at_most_two_levels_deep() -> None:
     for path in configs_root().rglob('_base_/**/*.py'):
-        assert '_base_ =' not in path.read_text(), f'{path} inherits, so a child is deeper'
+        assert '_base_ =' not in path.read_text(), (
+            f'{path} inherits, so a child is deeper'
+        )
 
 
 @pytest.mark.parametrize(('name', 'millions'), TABLE_2.items())
@@ -67,4 +69,6 @@ def test_the_isotropic_encoder_has_22_million_parameters() -> None:
     (path,) = ROOT.glob('videomac_isotropic-*.py')
     init_default_scope('videomac')
     encoder = MODELS.build(Config.fromfile(path).model.encoder)
-    assert sum(p.numel() for p in encoder.parameters()) / 1e6 == pytest.approx(22, rel=0.01)
+    assert sum(p.numel() for p in encoder.parameters()) / 1e6 == pytest.approx(
+        22, rel=0.01
+    )

@@ -21,7 +21,9 @@ def random_case(seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, Pa
 def pixels(image: torch.Tensor, i: int, j: int) -> list[float]:
     """Pixels of a patch in the order (row, column, channel)."""
     block = image[:, i * SIZE : (i + 1) * SIZE, j * SIZE : (j + 1) * SIZE]
-    return [float(block[c, y, x]) for y in range(SIZE) for x in range(SIZE) for c in range(3)]
+    return [
+        float(block[c, y, x]) for y in range(SIZE) for x in range(SIZE) for c in range(3)
+    ]
 
 
 def equation_1(
@@ -50,7 +52,9 @@ def equation_1(
 def test_reconstruction_loss_is_equation_1(norm_pix: bool, seed: int) -> None:
     images, prediction, _, grid = random_case(seed)
     loss = MaskedReconstructionLoss(norm_pix)(prediction, images, grid)
-    assert float(loss) == pytest.approx(equation_1(images, prediction, grid, norm_pix), abs=1e-6)
+    assert float(loss) == pytest.approx(
+        equation_1(images, prediction, grid, norm_pix), abs=1e-6
+    )
 
 
 @pytest.mark.parametrize('weight', [0.0, 0.1, 1.0])
@@ -59,7 +63,9 @@ def test_consistency_loss_is_equation_2(weight: float) -> None:
     values = []
     for b, i, j in (~grid.visible).nonzero().tolist():
         a, c = first[b, i * grid.cols + j], second[b, i * grid.cols + j]
-        values.append(sum((x - y) ** 2 for x, y in zip(a.tolist(), c.tolist(), strict=True)) / 48)
+        values.append(
+            sum((x - y) ** 2 for x, y in zip(a.tolist(), c.tolist(), strict=True)) / 48
+        )
     loss = ReconstructionConsistencyLoss(weight)(first, second, grid)
     assert float(loss) == pytest.approx(weight * sum(values) / len(values), abs=1e-6)
 

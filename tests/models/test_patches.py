@@ -25,10 +25,13 @@ def test_patchify_order_is_row_column_channel(
             for j in range(cols):
                 block = images[b, :, i * size : (i + 1) * size, j * size : (j + 1) * size]
                 values = [
-                    block[c, y, x] for y in range(size) for x in range(size) for c in range(3)
+                    block[c, y, x]
+                    for y in range(size)
+                    for x in range(size)
+                    for c in range(3)
                 ]
                 assert torch.equal(got[b, i * cols + j], torch.stack(values))
-    assert torch.equal(patches.unpatchify(got, tuple(images.shape[2:]), size), images)
+    assert torch.equal(patches.unpatchify(got, (rows * size, cols * size), size), images)
 
 
 def test_normalised_patches_follow_the_formula() -> None:

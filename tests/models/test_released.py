@@ -1,4 +1,4 @@
-"""Released variants against an independent statement, in the released parameter layout."""
+"""Released variants against an independent statement, in the released layout."""
 
 from __future__ import annotations
 

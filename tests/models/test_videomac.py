@@ -43,7 +43,9 @@ def plain_losses(model: VideoMAC, frames: Tensor, masks: list[PatchGrid]) -> lis
     """Equations 1 to 3 written with the dense reference encoder and no package helper."""
     reference = MODELS.build(dict(type='MaskedDense'))
     predictions, losses = [], []
-    for network, images, grid in zip((model, model.target), frames.unbind(1), masks, strict=True):
+    for network, images, grid in zip(
+        (model, model.target), frames.unbind(1), masks, strict=True
+    ):
         latent = reference.encode(network.encoder, images, grid)  # type: ignore[union-attr]
         hidden = grid.masked[:, None].float()
         decoder: Any = network.decoder  # type: ignore[union-attr]
@@ -75,7 +77,9 @@ def test_losses_equal_the_plain_statement(symmetric: bool, backend: str) -> None
     fix_masks(model, masks)
     losses = model(frames, mode='loss')
     assert list(losses) == ['loss_online', 'loss_target', 'loss_consistency']
-    for got, expected in zip(losses.values(), plain_losses(model, frames, masks), strict=True):
+    for got, expected in zip(
+        losses.values(), plain_losses(model, frames, masks), strict=True
+    ):
         assert float(got) == pytest.approx(float(expected), abs=1e-6, rel=1e-6)
 
 
@@ -108,7 +112,9 @@ def test_masked_pixels_change_nothing_before_the_loss(symmetric: bool) -> None:
         changed[:, t] = torch.where(hidden, torch.randn_like(changed[:, t]), frames[:, t])
     assert not torch.equal(frames, changed)
     for grid, a, b in zip(masks, frames.unbind(1), changed.unbind(1), strict=True):
-        assert torch.equal(model.reconstruct(model, a, grid), model.reconstruct(model, b, grid))
+        assert torch.equal(
+            model.reconstruct(model, a, grid), model.reconstruct(model, b, grid)
+        )
 
 
 def test_single_frames_are_a_config() -> None:
@@ -157,11 +163,16 @@ def test_a_perfect_prediction_paints_the_frame() -> None:
 
 
 @pytest.mark.parametrize(('patch_size', 'image'), [(32, 224), (64, 128), (96, 192)])
-def test_widths_and_strides_follow_from_encoder_and_patch(patch_size: int, image: int) -> None:
-    model = build(masking=dict(type='RandomPatchMasking', patch_size=patch_size, ratio=0.5))
+def test_widths_and_strides_follow_from_encoder_and_patch(
+    patch_size: int, image: int
+) -> None:
+    model = build(
+        masking=dict(type='RandomPatchMasking', patch_size=patch_size, ratio=0.5)
+    )
     losses = model(torch.randn(1, 2, 3, image, image + patch_size), mode='loss')
-    assert model.decoder.proj.in_channels == 32
-    assert model.decoder.cell_size == 32
+    decoder: Any = model.decoder
+    assert decoder.proj.in_channels == 32
+    assert decoder.cell_size == 32
     assert all(torch.isfinite(value) for value in losses.values())
 
 
@@ -178,7 +189,10 @@ def test_losses_are_float32_under_autocast() -> None:
     [
         (dict(target=None), 'consistency_loss compares'),
         (dict(masking=dict(type='RandomPatchMasking', patch_size=16)), 'at least 32'),
-        (dict(encoder=dict(type='mmpretrain.ConvNeXt', arch='atto')), 'gap_before_final_norm'),
+        (
+            dict(encoder=dict(type='mmpretrain.ConvNeXt', arch='atto')),
+            'gap_before_final_norm',
+        ),
     ],
 )
 def test_configs_that_cannot_work_say_why(changes: dict[str, Any], message: str) -> None:

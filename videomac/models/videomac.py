@@ -75,9 +75,12 @@ class VideoMAC(BaseModel):
         data_preprocessor: dict[str, Any] | nn.Module | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(
-            data_preprocessor or dict(type='FramesDataPreprocessor'), init_cfg
-        )
+        # Built here: mmengine's own registry would not find names of this package.
+        if not isinstance(data_preprocessor, nn.Module):
+            data_preprocessor = MODELS.build(
+                data_preprocessor or dict(type='FramesDataPreprocessor')
+            )
+        super().__init__(data_preprocessor, init_cfg)
         if consistency_loss is not None and target is None:
             raise ValueError(
                 'consistency_loss compares the reconstructions of two networks: give '

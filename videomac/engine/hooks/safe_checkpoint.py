@@ -19,7 +19,7 @@ __all__ = ['SafeCheckpointHook', 'from_plain', 'to_plain']
 
 # A dictionary with this key stands for an object of the kind that it names.
 _KIND = '__videomac_kind__'
-_PLAIN = (bool, int, float, complex, str, bytes, type(None))
+_PLAIN: tuple[Any, ...] = (bool, int, float, complex, str, bytes, type(None))
 _TORCH = (torch.Tensor, torch.dtype, torch.device, torch.Size)
 
 
@@ -49,13 +49,12 @@ def to_plain(value: Any, where: str = 'value') -> Any:
         return _plain_dict(value, where)
     if isinstance(value, (list, tuple, set)) and not isinstance(value, torch.Size):
         items = [to_plain(item, f'{where}[{i}]') for i, item in enumerate(value)]
-        kind = next(k for k in (list, tuple, set) if isinstance(value, k))
-        return kind(items)
+        return next(kind(items) for kind in (list, tuple, set) if isinstance(value, kind))
     if type(value) in _PLAIN or isinstance(value, _TORCH):
         return value
-    for kind in _PLAIN[:-1]:
-        if isinstance(value, kind):  # an enumeration's member, a string of a subclass
-            return kind(value)
+    for plain in _PLAIN[:-1]:
+        if isinstance(value, plain):  # an enumeration's member, a string of a subclass
+            return plain(value)
     raise TypeError(
         f'{where} is a {type(value).__module__}.{type(value).__qualname__}, which a '
         'checkpoint cannot hold safely: only tensors, arrays of numbers, numbers, '

@@ -7,7 +7,7 @@ how. Checkpoints of the released code load through
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -64,7 +64,7 @@ class ReleasedConvNeXt(ConvNeXt):
 
     def __init__(
         self,
-        arch: str | dict[str, Sequence[int]] = 'small',
+        arch: str | Mapping[str, Sequence[int]] = 'small',
         use_grn: bool = True,
         layer_scale_init_value: float = 0.0,
         batch_grn: bool = False,

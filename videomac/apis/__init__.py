@@ -1,0 +1,5 @@
+"""Functions for use from Python, without a runner."""
+
+from .reconstruct import reconstruct
+
+__all__ = ['reconstruct']
