@@ -134,6 +134,17 @@ def test_tensor_mode_is_the_dense_encoder() -> None:
     assert torch.allclose(features[:, 1], model.encoder(frames[:, 1])[-1], atol=1e-6)
 
 
+def test_the_method_of_the_paper_is_the_default() -> None:
+    short = config()
+    for key in ('target', 'consistency_loss'):
+        del short[key]
+    model: VideoMAC = MODELS.build(short)
+    assert type(model.target).__name__ == 'EMATarget'
+    assert type(model.sparse).__name__ == 'PatchSparse'
+    losses = model(torch.randn(FRAMES), mode='loss')
+    assert list(losses) == ['loss_online', 'loss_target', 'loss_consistency']
+
+
 def test_predictions_are_pictures() -> None:
     model = build().eval()
     masks = grids(symmetric=False)

@@ -16,6 +16,12 @@ from .target import EMATarget
 
 __all__ = ['VideoMAC', 'latent_shape']
 
+#: The method of the paper, where a config does not say otherwise.
+PATCH_SPARSE = dict(type='PatchSparse')
+EMA_TARGET = dict(type='EMATarget')
+RECONSTRUCTION = dict(type='MaskedReconstructionLoss', norm_pix=True)
+CONSISTENCY = dict(type='ReconstructionConsistencyLoss', weight=1.0)
+
 
 @torch.no_grad()
 def latent_shape(
@@ -45,8 +51,8 @@ class VideoMAC(BaseModel):
     The online network reconstructs frame 1 and learns by gradient; the target network,
     its moving average, reconstructs frame 2; a consistency loss ties the two (Eq. 1-3).
     Widths and strides are found from the encoder and are not repeated in the config.
-    Without ``target`` and ``consistency_loss`` it is the masked autoencoder of single
-    frames (FCMAE).
+    With ``target=None`` and ``consistency_loss=None`` it is the masked autoencoder of
+    single frames (FCMAE).
 
     Args:
         encoder: Config of any ConvNet that returns feature maps; the last one counts.
@@ -68,10 +74,10 @@ class VideoMAC(BaseModel):
         encoder: dict[str, Any],
         masking: dict[str, Any],
         decoder: dict[str, Any],
-        sparse: dict[str, Any] | None = None,
-        target: dict[str, Any] | None = None,
-        reconstruction_loss: dict[str, Any] | None = None,
-        consistency_loss: dict[str, Any] | None = None,
+        sparse: dict[str, Any] = PATCH_SPARSE,
+        target: dict[str, Any] | None = EMA_TARGET,
+        reconstruction_loss: dict[str, Any] = RECONSTRUCTION,
+        consistency_loss: dict[str, Any] | None = CONSISTENCY,
         data_preprocessor: dict[str, Any] | nn.Module | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
@@ -87,7 +93,7 @@ class VideoMAC(BaseModel):
                 "target=dict(type='EMATarget') too, or set consistency_loss=None"
             )
         self.masking = MODELS.build(masking)
-        self.sparse: SparseBackend = MODELS.build(sparse or dict(type='PatchSparse'))
+        self.sparse: SparseBackend = MODELS.build(sparse)
         self.encoder: nn.Module = MODELS.build(encoder)
         channels, cell_size = latent_shape(
             self.encoder, self.sparse, self.masking.patch_size
@@ -100,9 +106,7 @@ class VideoMAC(BaseModel):
             self.target = MODELS.build(
                 target, default_args=dict(encoder=self.encoder, decoder=self.decoder)
             )
-        self.reconstruction_loss = MODELS.build(
-            reconstruction_loss or dict(type='MaskedReconstructionLoss')
-        )
+        self.reconstruction_loss = MODELS.build(reconstruction_loss)
         self.consistency_loss: nn.Module | None = None
         if consistency_loss is not None:
             self.consistency_loss = MODELS.build(consistency_loss)
