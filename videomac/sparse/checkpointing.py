@@ -13,7 +13,9 @@ from .sparse_map import SparseMap
 
 __all__ = ['checkpoint_sparse_maps']
 
-_checkpoint = torch.utils.checkpoint.checkpoint
+_module = torch.utils.checkpoint
+_checkpoint = _module.checkpoint
+_reentrant = _module.CheckpointFunction
 
 
 def _checkpoint_sparse(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -36,16 +38,30 @@ def _checkpoint_sparse(function: Callable[..., Any], *args: Any, **kwargs: Any) 
     return _checkpoint(of_tensors, *(m.data for m in maps.values()), **kwargs)
 
 
+class _ReentrantSparse:
+    """Stands in for torch's reentrant autograd function."""
+
+    @staticmethod
+    def apply(function: Callable[..., Any], preserve_rng_state: bool, *args: Any) -> Any:
+        """Run the function of sparse maps through the other variant."""
+        if not any(isinstance(a, SparseMap) for a in args):
+            return _reentrant.apply(function, preserve_rng_state, *args)
+        return _checkpoint_sparse(function, *args, preserve_rng_state=preserve_rng_state)
+
+
 @contextlib.contextmanager
 def checkpoint_sparse_maps() -> Iterator[None]:
-    """Let ``torch.utils.checkpoint.checkpoint`` understand sparse maps inside the block.
+    """Let ``torch.utils.checkpoint`` understand sparse maps inside the block.
 
-    Stock networks call it through its module, and it cannot be overridden by the
-    argument's class as ordinary torch functions can. Dense calls are not touched.
+    Unlike ordinary torch functions it cannot be overridden by the argument's class, so
+    its two ways in are: the function, which stock networks call through the module, and
+    what lies behind it for those that imported the function before. Dense calls are not
+    touched.
     """
-    saved = torch.utils.checkpoint.checkpoint
-    torch.utils.checkpoint.checkpoint = _checkpoint_sparse
+    saved = _module.checkpoint, _module.CheckpointFunction
+    _module.checkpoint = _checkpoint_sparse
+    _module.CheckpointFunction = _ReentrantSparse  # type: ignore[misc, assignment]
     try:
         yield
     finally:
-        torch.utils.checkpoint.checkpoint = saved
+        _module.checkpoint, _module.CheckpointFunction = saved  # type: ignore[misc]

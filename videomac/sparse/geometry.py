@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from .sparse_map import SparseMap, UnsupportedOperationError
 
-__all__ = ['Window', 'as_pair']
+__all__ = ['Window', 'as_pair', 'check_pooling']
 
 
 def as_pair(value: Any) -> tuple[int, int]:
@@ -16,6 +17,20 @@ def as_pair(value: Any) -> tuple[int, int]:
         return value, value
     values = [int(v) for v in value]
     return values[0], values[-1]
+
+
+def check_pooling(x: SparseMap, operation: str, **options: Any) -> None:
+    """Check the layout of a map and that no option without sparse meaning is set.
+
+    Raises:
+        UnsupportedOperationError: If the pooling is not supported.
+    """
+    x.require_layout(operation, channels_last=False)
+    for name, value in options.items():
+        if value:
+            raise UnsupportedOperationError(
+                f'{operation} with {name}={value} is not supported on {x}'
+            )
 
 
 @dataclass(frozen=True)
@@ -50,6 +65,8 @@ class Window:
         """
         kernel, stride, dilation = as_pair(kernel), as_pair(stride), as_pair(dilation)
         if padding == 'same':
+            if stride != (1, 1):
+                raise ValueError(f"padding='same' needs stride 1, got {stride}")
             total = tuple(d * (k - 1) for k, d in zip(kernel, dilation, strict=True))
             start = (total[0] // 2, total[1] // 2)
             end = (total[0] - start[0], total[1] - start[1])
@@ -79,15 +96,25 @@ class Window:
                     'padding that keeps the size (dilation * (kernel - 1) / 2).'
                 )
             if cells % stride:
+                needed = x.grid.patch_size * stride // math.gcd(cells, stride)
                 raise ValueError(
-                    f'{operation} with {side} stride {stride} would shrink a patch of '
-                    f'{cells} cell(s) below one cell: the encoder strides further than '
-                    f'the masking patch_size of {x.grid.patch_size} pixels allows. Use a '
-                    f'patch_size of at least {x.grid.patch_size * stride // cells} or an '
-                    'encoder with a smaller output stride.'
+                    f'{operation} with {side} stride {stride} does not divide a patch of '
+                    f'{cells} cell(s): the encoder strides further than the masking '
+                    f'patch_size of {x.grid.patch_size} pixels allows. Use a patch_size '
+                    f'of at least {needed} or an encoder with a smaller output stride.'
                 )
             result.append(cells // stride)
         return result[0], result[1]
+
+    @property
+    def holds_own_cell(self) -> bool:
+        """Whether every window holds its own place, which is visible if its output is."""
+        return all(
+            before % step == 0 and before // step < size
+            for before, step, size in zip(
+                self.padding, self.dilation, self.kernel, strict=True
+            )
+        )
 
     def reach(
         self, cells_out: tuple[int, int]

@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .geometry import Window, as_pair
-from .ops.elementwise import ELEMENTWISE
+from .geometry import Window, as_pair, check_pooling
+from .ops.elementwise import ELEMENTWISE, cast, require_map_first
+from .ops.reduce import vector_order
 from .patch_grid import PatchGrid
 from .sparse_map import Handler, SparseMap, UnsupportedOperationError
 
@@ -32,7 +33,7 @@ class MaskedTensor(SparseMap):
     @classmethod
     def from_dense(cls, images: Tensor, grid: PatchGrid) -> MaskedTensor:
         """Mask a dense map of shape [B, C, H, W]."""
-        h, w = images.shape[2] // grid.rows, images.shape[3] // grid.cols
+        h, w = grid.check_map(images)
         return cls(images.masked_fill(~grid.cell_mask(h, w)[:, None], 0.0), grid)
 
     @property
@@ -87,18 +88,29 @@ def implements(*names: str) -> Callable[[Handler], Handler]:
     return register
 
 
+def _plain(other: Any, x: MaskedTensor) -> Any:
+    """Bring another operand to a plain value that broadcasts against the map."""
+    if isinstance(other, SparseMap):
+        x.check_partner(other)
+        return other.data
+    return other
+
+
 @implements(*ELEMENTWISE)
-def _elementwise(
-    func: Handler, x: MaskedTensor, *args: Any, **kwargs: Any
-) -> MaskedTensor:
-    return x.map_values(lambda data: func(data, *args, **kwargs))
+def _elementwise(func: Handler, x: Any, *args: Any, **kwargs: Any) -> MaskedTensor:
+    require_map_first(func, x)
+    values = [_plain(value, x) for value in args]
+    named = {name: _plain(value, x) for name, value in kwargs.items()}
+    return x.map_values(lambda data: func(data, *values, **named))
+
+
+MaskedTensor.handlers |= {'to': cast, 'type': cast, 'type_as': cast}
 
 
 def _binary(function: Handler) -> Handler:
     def handler(func: Handler, a: Any, b: Any, **kwargs: Any) -> MaskedTensor:
         x = a if isinstance(a, MaskedTensor) else b
-        first, second = (v.data if isinstance(v, MaskedTensor) else v for v in (a, b))
-        return x.masked(function(first, second, **kwargs))
+        return x.masked(function(_plain(a, x), _plain(b, x), **kwargs))
 
     return handler
 
@@ -108,25 +120,42 @@ MaskedTensor.handlers |= {
     'sub': _binary(torch.sub),
     'rsub': _binary(lambda a, b: b - a),
     'mul': _binary(torch.mul),
-    'div': _binary(torch.div),
-    'rdiv': _binary(lambda a, b: b / a),
 }
 
 
+@implements('div')
+def _div(func: Handler, a: Any, b: Any, **kwargs: Any) -> MaskedTensor:
+    x = a if isinstance(a, MaskedTensor) else b
+    divisor = _plain(b, x)
+    if isinstance(b, MaskedTensor):  # 0/0 at masked cells would poison gradients
+        divisor = divisor.masked_fill(~x.mask, 1.0)
+    return x.masked(torch.div(_plain(a, x), divisor, **kwargs))
+
+
+@implements('rdiv')
+def _rdiv(func: Handler, a: Any, b: Any) -> MaskedTensor:
+    return _div(func, b, a)
+
+
 @implements('cat')
-def _cat(func: Handler, maps: Sequence[MaskedTensor], dim: int = 0) -> MaskedTensor:
-    if dim % 4 != maps[0].channel_dim:
+def _cat(func: Handler, maps: Sequence[Any], dim: int = 0) -> MaskedTensor:
+    x = next(m for m in maps if isinstance(m, MaskedTensor))
+    if dim % 4 != x.channel_dim:
         raise UnsupportedOperationError(
             'cat joins maps with masked cells on channels only'
         )
-    return maps[0].like(torch.cat([m.data for m in maps], dim))
+    return x.masked(torch.cat([_plain(m, x) for m in maps], dim))
 
 
 @implements('permute')
 def _permute(func: Handler, x: MaskedTensor, *dims: Any) -> MaskedTensor:
     order = tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims
-    last = [(d % 4) for d in order][-1] == x.channel_dim
-    return x.like(x.data.permute(*order), channels_last=last)
+    order = tuple(d % 4 for d in order)
+    if order == (0, 1, 2, 3):
+        return x
+    if order != ((0, 3, 1, 2) if x.channels_last else (0, 2, 3, 1)):
+        raise UnsupportedOperationError(f'permute{order} of {x} is not supported')
+    return x.like(x.data.permute(order), channels_last=not x.channels_last)
 
 
 @implements('contiguous')
@@ -145,6 +174,7 @@ def _conv2d(
     dilation: Any = 1,
     groups: int = 1,
 ) -> MaskedTensor:
+    x.require_layout('conv2d', channels_last=False)
     Window.make(weight.shape[2:], stride, padding, dilation).output_cells(x, 'conv2d')
     return x.masked(F.conv2d(x.data, weight, bias, stride, padding, dilation, groups))
 
@@ -153,6 +183,7 @@ def _conv2d(
 def _linear(
     func: Handler, x: MaskedTensor, weight: Tensor, bias: Tensor | None = None
 ) -> MaskedTensor:
+    x.require_layout('linear', channels_last=True)
     return x.masked(F.linear(x.data, weight, bias))
 
 
@@ -164,12 +195,15 @@ def _max_pool2d(
     stride: Any = None,
     padding: Any = 0,
     dilation: Any = 1,
-    **kwargs: Any,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> MaskedTensor:
+    check_pooling(x, 'max_pool2d', ceil_mode=ceil_mode, return_indices=return_indices)
     view = Window.make(kernel_size, stride or kernel_size, padding, dilation)
     view.output_cells(x, 'max_pool2d')
     values = x.data.masked_fill(~x.mask, float('-inf'))
-    return x.masked(F.max_pool2d(values, kernel_size, stride, padding, dilation))
+    out = F.max_pool2d(values, kernel_size, stride, padding, dilation)
+    return x.masked(out.masked_fill(out == float('-inf'), 0.0))
 
 
 @implements('avg_pool2d')
@@ -183,6 +217,7 @@ def _avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> MaskedTensor:
+    check_pooling(x, 'avg_pool2d', ceil_mode=ceil_mode, divisor_override=divisor_override)
     view = Window.make(kernel_size, stride or kernel_size, padding)
     view.output_cells(x, 'avg_pool2d')
     pad = [view.padding[1], view.padding[1], view.padding[0], view.padding[0]]
@@ -196,28 +231,43 @@ def _avg_pool2d(
 def _batch_norm(
     func: Handler, x: MaskedTensor, *args: Any, **kwargs: Any
 ) -> MaskedTensor:
+    x.require_layout('batch_norm', channels_last=False)
     return x.of_visible(lambda cells: F.batch_norm(cells, *args, **kwargs))
 
 
 @implements('layer_norm')
 def _layer_norm(
-    func: Handler, x: MaskedTensor, *args: Any, **kwargs: Any
+    func: Handler, x: MaskedTensor, normalized_shape: Any, *args: Any, **kwargs: Any
 ) -> MaskedTensor:
-    return x.masked(F.layer_norm(x.data, *args, **kwargs))
+    x.require_layout('layer_norm', channels_last=True)
+    if tuple(normalized_shape) != (x.channels,):
+        raise UnsupportedOperationError(
+            f'layer_norm over {tuple(normalized_shape)} of {x}: only channels are'
+            ' normalised'
+        )
+    return x.masked(F.layer_norm(x.data, (x.channels,), *args, **kwargs))
 
 
 @implements('group_norm')
 def _group_norm(
-    func: Handler, x: MaskedTensor, groups: int, weight: Any, bias: Any, eps: float = 1e-5
+    func: Handler,
+    x: MaskedTensor,
+    groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
 ) -> MaskedTensor:
+    x.require_layout('group_norm', channels_last=False)
     mask = x.mask.expand_as(x.data).unflatten(1, (groups, -1)).flatten(2)
     values = x.data.unflatten(1, (groups, -1)).flatten(2)
-    count = mask.sum(2, keepdim=True)
+    count = mask.sum(2, keepdim=True).clamp(min=1)
     mean = values.sum(2, keepdim=True) / count
     var = ((values - mean) ** 2 * mask).sum(2, keepdim=True) / count
     normed = ((values - mean) / (var + eps).sqrt()).reshape(x.data.shape)
     if weight is not None:
-        normed = normed * weight[:, None, None] + bias[:, None, None]
+        normed = normed * weight[:, None, None]
+    if bias is not None:
+        normed = normed + bias[:, None, None]
     return x.masked(normed)
 
 
@@ -228,17 +278,29 @@ def _space(x: MaskedTensor, dim: Any) -> bool:
 
 
 @implements('sum')
-def _sum(func: Handler, x: MaskedTensor, dim: Any = None, keepdim: bool = False) -> Any:
-    total = torch.sum(x.data, dim, keepdim=keepdim)
+def _sum(
+    func: Handler,
+    x: MaskedTensor,
+    dim: Any = None,
+    keepdim: bool = False,
+    dtype: torch.dtype | None = None,
+) -> Any:
+    total = torch.sum(x.data, dim, keepdim=keepdim, dtype=dtype)
     return total if _space(x, dim) else x.masked(total)
 
 
 @implements('mean')
-def _mean(func: Handler, x: MaskedTensor, dim: Any = None, keepdim: bool = False) -> Any:
+def _mean(
+    func: Handler,
+    x: MaskedTensor,
+    dim: Any = None,
+    keepdim: bool = False,
+    dtype: torch.dtype | None = None,
+) -> Any:
     if not _space(x, dim):
-        return x.masked(torch.mean(x.data, dim, keepdim=keepdim))
+        return x.masked(torch.mean(x.data, dim, keepdim=keepdim, dtype=dtype))
     count = torch.sum(x.mask.expand_as(x.data), dim, keepdim=keepdim)
-    return torch.sum(x.data, dim, keepdim=keepdim) / count
+    return torch.sum(x.data, dim, keepdim=keepdim, dtype=dtype) / count
 
 
 @implements('norm')
@@ -251,7 +313,7 @@ def _norm(
     out: None = None,
     dtype: torch.dtype | None = None,
 ) -> Any:
-    order = 2 if p == 'fro' else p
+    order = vector_order(p)
     total = torch.linalg.vector_norm(x.data, order, dim, keepdim, dtype=dtype)
     return total if _space(x, dim) else x.masked(total)
 
@@ -260,4 +322,5 @@ def _norm(
 def _adaptive_avg_pool2d(func: Handler, x: MaskedTensor, output_size: Any) -> Any:
     if as_pair(output_size) != (1, 1):
         raise UnsupportedOperationError(f'adaptive_avg_pool2d to {output_size}')
+    check_pooling(x, 'adaptive_avg_pool2d')
     return _mean(func, x, (2, 3), keepdim=True)

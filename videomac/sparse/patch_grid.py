@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -104,6 +105,20 @@ class PatchGrid:
         index = torch.arange(batch_size * rows * cols, device=device)
         return cls(batch_size, rows, cols, patch_size, index, rows * cols)
 
+    def check_map(self, dense: Tensor) -> tuple[int, int]:
+        """Return the cells of a patch in a map of shape [B, C, H, W].
+
+        Raises:
+            ValueError: If the map and the grid do not fit.
+        """
+        batch, _, height, width = dense.shape
+        if batch != self.batch_size or height % self.rows or width % self.cols:
+            raise ValueError(
+                f'a map of shape {tuple(dense.shape)} does not fit a grid of '
+                f'{self.batch_size} images with {self.rows}x{self.cols} patches'
+            )
+        return height // self.rows, width // self.cols
+
     @property
     def num_patches(self) -> int:
         """Patches of one image, visible or not."""
@@ -127,27 +142,33 @@ class PatchGrid:
     @property
     def slots(self) -> Tensor:
         """Place of each patch among the visible ones, -1 where masked, shape [B*R*C]."""
-        if ('slots',) not in self._tables:
+
+        def build() -> Tensor:
             slots = self.index.new_full((self.batch_size * self.num_patches,), -1)
             order = torch.arange(len(self.index), device=self.index.device)
-            self._tables['slots',] = slots.index_copy(0, self.index, order)
-        return self._tables['slots',]
+            return slots.index_copy(0, self.index, order)
+
+        return self._table(('slots',), build)
 
     @property
     def sample(self) -> Tensor:
         """Image to which each visible patch belongs, shape [N]."""
-        if ('sample',) not in self._tables:
-            self._tables['sample',] = self.index.div(
-                self.num_patches, rounding_mode='floor'
-            )
-        return self._tables['sample',]
+        return self._table(
+            ('sample',), lambda: self.index.div(self.num_patches, rounding_mode='floor')
+        )
 
     @property
     def counts(self) -> Tensor:
         """Visible patches of each image, shape [B]."""
-        if ('counts',) not in self._tables:
-            self._tables['counts',] = self.visible.flatten(1).sum(1)
-        return self._tables['counts',]
+        return self._table(('counts',), lambda: self.visible.flatten(1).sum(1))
+
+    def _table(self, key: tuple[object, ...], build: Callable[[], Tensor]) -> Tensor:
+        """Look up an index table, which is made on first use."""
+        if key not in self._tables:
+            # A table first needed in inference mode may be needed in training later.
+            with torch.inference_mode(False), torch.no_grad():
+                self._tables[key] = build()
+        return self._tables[key]
 
     def cell_mask(self, h: int, w: int) -> Tensor:
         """Visible cells of a map with h by w cells a patch.
@@ -168,8 +189,8 @@ class PatchGrid:
         Returns:
             Shape [N, h, w, C].
         """
-        table = self._cell_table(h, w)
-        return dense.flatten(0, 2)[table.flatten()].view(len(self.index), h, w, -1)
+        cells = dense.flatten(0, 2)[self._cell_table(h, w).flatten()]
+        return cells.view(len(self.index), h, w, dense.shape[3])
 
     def scatter(self, patches: Tensor) -> Tensor:
         """Put visible patches into a dense map that is zero elsewhere.
@@ -223,10 +244,10 @@ class PatchGrid:
             [N, *length]. Cells that are masked or outside the map have the index
             ``N * h * w``, one past the last.
         """
-        key = ('window', *cells, *start, *length)
-        if key not in self._tables:
-            self._tables[key] = self._build_window_table(cells, start, length)
-        return self._tables[key]
+        return self._table(
+            ('window', *cells, *start, *length),
+            lambda: self._build_window_table(cells, start, length),
+        )
 
     def _build_window_table(
         self, cells: tuple[int, int], start: tuple[int, int], length: tuple[int, int]
@@ -251,11 +272,12 @@ class PatchGrid:
 
     def _cell_table(self, h: int, w: int) -> Tensor:
         """Flat position in [B, rows * h, cols * w] of the visible cells, [N, h, w]."""
-        key = ('cells', h, w)
-        if key not in self._tables:
+
+        def build() -> Tensor:
             device = self.index.device
             top = self.index.div(self.cols, rounding_mode='floor') * h
             y = top[:, None] + torch.arange(h, device=device)
             x = (self.index % self.cols * w)[:, None] + torch.arange(w, device=device)
-            self._tables[key] = y[:, :, None] * (self.cols * w) + x[:, None, :]
-        return self._tables[key]
+            return y[:, :, None] * (self.cols * w) + x[:, None, :]
+
+        return self._table(('cells', h, w), build)

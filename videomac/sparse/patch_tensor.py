@@ -41,19 +41,12 @@ class PatchTensor(SparseMap):
         Raises:
             ValueError: If the map and the grid do not fit.
         """
-        batch, channels, height, width = images.shape
-        if batch != grid.batch_size or height % grid.rows or width % grid.cols:
-            raise ValueError(
-                f'a map of shape {tuple(images.shape)} does not fit a grid of '
-                f'{grid.batch_size} images with {grid.rows}x{grid.cols} patches'
-            )
-        h, w = height // grid.rows, width // grid.cols
+        h, w = grid.check_map(images)
         # Whole patches are picked, so the copy is as large as what is visible.
-        patches = images.reshape(batch, channels, grid.rows, h, grid.cols, w)
-        sample = grid.sample
+        patches = images.unflatten(3, (grid.cols, w)).unflatten(2, (grid.rows, h))
         place = grid.index % grid.num_patches
         row = place.div(grid.cols, rounding_mode='floor')
-        picked = patches[sample, :, row, :, place % grid.cols, :]
+        picked = patches[grid.sample, :, row, :, place % grid.cols, :]
         return cls(picked.permute(0, 2, 3, 1).contiguous(), grid)
 
     @property

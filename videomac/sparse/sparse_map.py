@@ -33,6 +33,7 @@ _ALIASES = {
     'rmul': 'mul',
     'rtruediv': 'rdiv',
     'rdiv': 'rdiv',
+    'log_sigmoid': 'logsigmoid',
     'concat': 'cat',
     'concatenate': 'cat',
 }
@@ -52,6 +53,15 @@ def _is_inplace(name: str) -> bool:
     if name.startswith('__'):
         return name.startswith('__i')
     return name.endswith('_')
+
+
+def _positional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """Move the operands that torch also takes by keyword to their places."""
+    for place, names in enumerate((('input', 'self', 'tensors'), ('other',))):
+        for name in names:
+            if len(args) == place and name in kwargs:
+                args = (*args, kwargs.pop(name))
+    return args
 
 
 class SparseMap(ABC):
@@ -110,6 +120,36 @@ class SparseMap(ABC):
         if self.channels_last:
             return torch.Size((batch, height, width, self.channels))
         return torch.Size((batch, self.channels, height, width))
+
+    def require_layout(self, operation: str, channels_last: bool) -> None:
+        """Check that an operation meets the channels where it expects them.
+
+        Raises:
+            UnsupportedOperationError: If it does not: it would mix cells and channels.
+        """
+        if self.channels_last != channels_last:
+            expected = '[B, H, W, C]' if channels_last else '[B, C, H, W]'
+            raise UnsupportedOperationError(
+                f'{operation} expects a map in the layout {expected}, got {self}'
+            )
+
+    def check_partner(self, other: SparseMap) -> None:
+        """Check that another map can be combined with this one.
+
+        Raises:
+            TypeError: If it is of another kind.
+            ValueError: If its mask, size or layout differs.
+        """
+        if type(other) is not type(self):
+            raise TypeError(
+                f'cannot combine {type(self).__name__} with {type(other).__name__}'
+            )
+        if other.grid is not self.grid or other.cells != self.cells:
+            raise ValueError(
+                f'cannot combine maps of different masks or sizes: {self}, {other}'
+            )
+        if other.channels_last != self.channels_last:
+            raise ValueError(f'cannot combine maps of different layouts: {self}, {other}')
 
     def size(self, dim: int | None = None) -> Any:
         """Return the shape, or one entry of it."""
@@ -199,6 +239,7 @@ class SparseMap(ABC):
         Raises:
             UnsupportedOperationError: If the table has no such operation.
         """
+        args = _positional(args, kwargs)
         handler = cls.handlers.get(base_name(name))
         if handler is None:
             raise UnsupportedOperationError(
@@ -218,9 +259,9 @@ class SparseMap(ABC):
 
     def __getattr__(self, name: str) -> Handler:
         # Only reached for names that are no attribute: tensor methods such as x.mul(y).
-        if name.startswith('__') or not hasattr(Tensor, name):
+        func = None if name.startswith('__') else getattr(Tensor, name, None)
+        if not callable(func):
             raise AttributeError(f'{type(self).__name__!r} has no attribute {name!r}')
-        func = getattr(Tensor, name)
 
         def method(*args: Any, **kwargs: Any) -> Any:
             return self.dispatch(name, func, (self, *args), kwargs)

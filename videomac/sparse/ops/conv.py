@@ -35,8 +35,7 @@ def conv2d(
     - dense kernels gather each patch with the halo that they read;
     - grouped kernels, whose halo would outweigh them, run on the scattered map.
     """
-    if x.channels_last:
-        raise UnsupportedOperationError('conv2d expects a map in the layout [B, C, H, W]')
+    x.require_layout('conv2d', channels_last=False)
     view = Window.make(weight.shape[2:], stride, padding, dilation)
     cells_out = view.output_cells(x, 'conv2d')
     if groups > 1:
@@ -95,6 +94,5 @@ def linear(
     func: Handler, x: PatchTensor, weight: Tensor, bias: Tensor | None = None
 ) -> PatchTensor:
     """Apply a linear layer to the channels of a channels-last map."""
-    if not x.channels_last:
-        raise UnsupportedOperationError('linear expects a map in the layout [B, H, W, C]')
+    x.require_layout('linear', channels_last=True)
     return x.like(F.linear(x.data, weight, bias))

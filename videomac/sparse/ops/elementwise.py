@@ -19,15 +19,42 @@ ELEMENTWISE = (
     *('relu', 'relu6', 'gelu', 'silu', 'mish', 'elu', 'selu', 'celu', 'leaky_relu'),
     *('hardswish', 'hardsigmoid', 'hardtanh', 'sigmoid', 'tanh', 'softplus', 'softsign'),
     *('logsigmoid', 'exp', 'log', 'sqrt', 'rsqrt', 'abs', 'neg', 'square', 'reciprocal'),
-    *('clamp', 'clip', 'pow', 'sign', 'dropout', 'detach', 'clone', 'to', 'float'),
-    *('half', 'bfloat16', 'double', 'type', 'type_as', 'cuda', 'cpu', 'nan_to_num'),
+    *('clamp', 'clip', 'pow', 'sign', 'dropout', 'detach', 'clone', 'nan_to_num'),
+    *('float', 'half', 'bfloat16', 'double', 'cuda', 'cpu'),
 )
 
 
 @implements(*ELEMENTWISE)
-def elementwise(func: Handler, x: PatchTensor, *args: Any, **kwargs: Any) -> PatchTensor:
+def elementwise(func: Handler, x: Any, *args: Any, **kwargs: Any) -> PatchTensor:
     """Apply the function to the visible values."""
-    return x.map_values(lambda data: func(data, *args, **kwargs))
+    require_map_first(func, x)
+    values = [operand(value, x) for value in args]
+    named = {name: operand(value, x) for name, value in kwargs.items()}
+    return x.map_values(lambda data: func(data, *values, **named))
+
+
+@implements('to', 'type', 'type_as')
+def cast(func: Handler, x: Any, *args: Any, **kwargs: Any) -> Any:
+    """Change type or device, of the map or of a tensor to those of the map."""
+    if func is Tensor.type and not args:
+        return x.data.type()
+    plain = [a.data if isinstance(a, SparseMap) else a for a in args]
+    if not isinstance(x, SparseMap):
+        return func(x, *plain, **kwargs)
+    return x.map_values(lambda data: func(data, *plain, **kwargs))
+
+
+def require_map_first(func: Handler, x: Any) -> None:
+    """Check that the map is the first operand.
+
+    Raises:
+        UnsupportedOperationError: If it is a later one, as in ``tensor.pow(map)``.
+    """
+    if not isinstance(x, SparseMap):
+        raise UnsupportedOperationError(
+            f'{func.__name__} of a {type(x).__name__} and a map with masked cells is not '
+            'supported; the map must be the first operand'
+        )
 
 
 def operand(other: Any, x: PatchTensor) -> Any:
@@ -37,16 +64,9 @@ def operand(other: Any, x: PatchTensor) -> Any:
     one value per channel, per sample and channel, or a whole dense map, whose visible
     cells are taken.
     """
-    if isinstance(other, PatchTensor):
-        if other.grid is not x.grid or other.cells != x.cells:
-            raise ValueError(
-                f'cannot combine maps of different masks or sizes: {x}, {other}'
-            )
-        if other.channels_last != x.channels_last:
-            raise ValueError(f'cannot combine maps of different layouts: {x}, {other}')
-        return other.data
     if isinstance(other, SparseMap):
-        raise TypeError(f'cannot combine {type(x).__name__} with {type(other).__name__}')
+        x.check_partner(other)
+        return other.data
     if not isinstance(other, Tensor) or other.dim() == 0:
         return other
     if other.dim() > 4:
@@ -57,6 +77,8 @@ def operand(other: Any, x: PatchTensor) -> Any:
     if not x.channels_last:
         full = full.permute(0, 2, 3, 1)
     batch, height, width, _ = full.shape
+    if batch not in (1, x.grid.batch_size):
+        raise ValueError(f'a tensor of shape {tuple(other.shape)} does not fit {x}')
     if height == width == 1:
         return full if batch == 1 else full.index_select(0, x.grid.sample)
     rows, cols = x.grid.rows * x.cells[0], x.grid.cols * x.cells[1]

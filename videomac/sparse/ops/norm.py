@@ -17,6 +17,7 @@ __all__ = ['batch_norm', 'group_norm', 'layer_norm']
 @implements('batch_norm')
 def batch_norm(func: Handler, x: PatchTensor, *args: Any, **kwargs: Any) -> PatchTensor:
     """Normalise each channel with the statistics of the batch's visible cells."""
+    x.require_layout('batch_norm', channels_last=False)
     # Patches are images to torch's kernel: the same statistics, and the layout it likes.
     out = F.batch_norm(x.data.permute(0, 3, 1, 2), *args, **kwargs)
     return x.like(out.permute(0, 2, 3, 1))
@@ -45,8 +46,7 @@ def group_norm(
     eps: float = 1e-5,
 ) -> PatchTensor:
     """Normalise groups of channels over the visible cells of each sample."""
-    if x.channels_last:
-        raise UnsupportedOperationError('group_norm expects the layout [B, C, H, W]')
+    x.require_layout('group_norm', channels_last=False)
     counts = [x.grid.per_sample] * x.grid.batch_size
     if x.grid.per_sample is None:
         counts = x.grid.counts.tolist()

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch.nn.functional as F
 
-from ..geometry import Window, as_pair
+from ..geometry import Window, as_pair, check_pooling
 from ..patch_tensor import PatchTensor, implements
 from ..sparse_map import Handler, UnsupportedOperationError
 from .conv import window
@@ -27,11 +27,13 @@ def max_pool2d(
     return_indices: bool = False,
 ) -> PatchTensor:
     """Maximum over the visible cells of each window."""
-    _require(x, ceil_mode=ceil_mode, return_indices=return_indices)
+    check_pooling(x, 'max_pool2d', ceil_mode=ceil_mode, return_indices=return_indices)
     view = Window.make(kernel_size, stride or kernel_size, padding, dilation)
     cells_out = view.output_cells(x, 'max_pool2d')
     values = window(x, view, cells_out, fill=float('-inf')).permute(0, 3, 1, 2)
     out = F.max_pool2d(values, view.kernel, view.stride, dilation=view.dilation)
+    if not view.holds_own_cell:  # a dilated window may see nothing
+        out = out.masked_fill(out == float('-inf'), 0.0)
     return x.like(out.permute(0, 2, 3, 1).contiguous())
 
 
@@ -51,7 +53,7 @@ def avg_pool2d(
     Cells of the padding count as in the dense operation (``count_include_pad``), so that
     an image without masked patches is pooled as usual.
     """
-    _require(x, ceil_mode=ceil_mode, divisor_override=divisor_override)
+    check_pooling(x, 'avg_pool2d', ceil_mode=ceil_mode, divisor_override=divisor_override)
     view = Window.make(kernel_size, stride or kernel_size, padding)
     cells_out = view.output_cells(x, 'avg_pool2d')
     total = F.avg_pool2d(
@@ -77,14 +79,5 @@ def adaptive_avg_pool2d(func: Handler, x: PatchTensor, output_size: Any) -> Any:
             f'adaptive_avg_pool2d to {output_size} mixes patches; only size 1 is'
             ' supported'
         )
-    return mean(func, x, (1, 2) if x.channels_last else (2, 3), keepdim=True)
-
-
-def _require(x: PatchTensor, **unsupported: Any) -> None:
-    for name, value in unsupported.items():
-        if value:
-            raise UnsupportedOperationError(f'pooling with {name}={value} of {x}')
-    if x.channels_last:
-        raise UnsupportedOperationError(
-            f'pooling expects the layout [B, C, H, W], got {x}'
-        )
+    check_pooling(x, 'adaptive_avg_pool2d')
+    return mean(func, x, (2, 3), keepdim=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,7 +11,19 @@ from torch import Tensor
 from ..patch_tensor import PatchTensor, implements
 from ..sparse_map import Handler, UnsupportedOperationError
 
-__all__ = ['mean', 'norm', 'sum_']
+__all__ = ['mean', 'norm', 'sum_', 'vector_order']
+
+
+def vector_order(p: Any) -> float:
+    """Return the order of a norm to which absent cells add nothing.
+
+    Raises:
+        UnsupportedOperationError: If it is not positive.
+    """
+    order = 2.0 if p == 'fro' else p
+    if not isinstance(order, int | float) or order <= 0:
+        raise UnsupportedOperationError(f'norm of order {p!r} on a map with masked cells')
+    return order
 
 
 def _axes(x: PatchTensor, dim: Any) -> frozenset[str]:
@@ -66,15 +79,27 @@ def _visible_cells(x: PatchTensor, dim: Any, keepdim: bool) -> Any:
 
 
 @implements('sum')
-def sum_(func: Handler, x: PatchTensor, dim: Any = None, keepdim: bool = False) -> Any:
+def sum_(
+    func: Handler,
+    x: PatchTensor,
+    dim: Any = None,
+    keepdim: bool = False,
+    dtype: torch.dtype | None = None,
+) -> Any:
     """Sum the visible values."""
-    return _reduce(x, dim, keepdim, torch.sum, 'sum')
+    return _reduce(x, dim, keepdim, partial(torch.sum, dtype=dtype), 'sum')
 
 
 @implements('mean')
-def mean(func: Handler, x: PatchTensor, dim: Any = None, keepdim: bool = False) -> Any:
+def mean(
+    func: Handler,
+    x: PatchTensor,
+    dim: Any = None,
+    keepdim: bool = False,
+    dtype: torch.dtype | None = None,
+) -> Any:
     """Average the visible values: masked cells do not count."""
-    total = _reduce(x, dim, keepdim, torch.sum, 'mean')
+    total = _reduce(x, dim, keepdim, partial(torch.sum, dtype=dtype), 'mean')
     return total / _visible_cells(x, dim, keepdim)
 
 
@@ -89,7 +114,7 @@ def norm(
     dtype: torch.dtype | None = None,
 ) -> Any:
     """Vector norm of the visible values."""
-    order = 2 if p == 'fro' else p
+    order = vector_order(p)
 
     def function(values: Tensor, axis: int, keep: bool) -> Tensor:
         return torch.linalg.vector_norm(values, order, axis, keep, dtype=dtype)

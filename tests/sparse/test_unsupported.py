@@ -1,0 +1,66 @@
+"""Operations without a meaning on maps with masked cells say so by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from tests.sparse.common import RAGGED, Kind, both, make_case, random
+from videomac.sparse import PatchTensor, UnsupportedOperationError
+
+
+@both
+@pytest.mark.parametrize(
+    ('name', 'call'),
+    [
+        ('flatten', lambda x: x.flatten(1)),
+        ('flatten', lambda x: torch.flatten(x, 1)),
+        ('reshape', lambda x: x.reshape(2, -1)),
+        ('view', lambda x: x.view(2, -1)),
+        ('interpolate', lambda x: F.interpolate(x, scale_factor=2)),
+        ('softmax', lambda x: F.softmax(x, 1)),
+        ('chunk', lambda x: x.chunk(2, 1)),
+        ('split', lambda x: torch.split(x, 2, 1)),
+        ('conv_transpose2d', lambda x: F.conv_transpose2d(x, random(0, 4, 4, 2, 2))),
+        ('pad', lambda x: F.pad(x, (1, 1))),
+        ('roll', lambda x: torch.roll(x, 1, 2)),
+        ('transpose', lambda x: x.transpose(1, 2)),
+        ('matmul', lambda x: torch.matmul(x, random(0, 6, 6))),
+        ('stack', lambda x: torch.stack([x, x])),
+        ('eq', lambda x: torch.eq(x, x)),
+        ('fill_', lambda x: x.fill_(1.0)),
+    ],
+)
+def test_unsupported_operations(kind: Kind, name: str, call: Any) -> None:
+    x: Any = make_case(RAGGED).make(kind)
+    with pytest.raises(UnsupportedOperationError) as error:
+        call(x)
+    assert isinstance(error.value, NotImplementedError)
+    assert f"'{name}'" in str(error.value)
+    assert kind.__name__ in str(error.value)
+    assert 'docs/en/sparse_engine.md' in str(error.value)
+
+
+@both
+@pytest.mark.parametrize(
+    'call',
+    [
+        lambda x: x[0],
+        lambda x: x[:, :2],
+        lambda x: list(x),
+        lambda x: x @ x,
+        lambda x: x > 0,
+    ],
+    ids=['item', 'slice', 'iter', 'matmul', 'compare'],
+)
+def test_unsupported_syntax(kind: Kind, call: Any) -> None:
+    with pytest.raises((UnsupportedOperationError, TypeError)):
+        call(make_case(RAGGED).make(kind))
+
+
+def test_operations_of_numpy_are_no_arrays() -> None:
+    with pytest.raises(UnsupportedOperationError, match='numpy'):
+        make_case(RAGGED).make(PatchTensor).numpy()
