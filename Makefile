@@ -1,0 +1,37 @@
+# Everything works from a fresh clone, in any folder. The environment is .venv, or the
+# folder that VIDEOMAC_VENV names; PYTHON names the interpreter to make it from.
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test test-slow lint typecheck clean
+
+VIDEOMAC_VENV ?= .venv
+PYTHON ?=
+export VIDEOMAC_VENV PYTHON
+RUN := "$$VIDEOMAC_VENV"/bin/python
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' \
+	  | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+venv: ## Install everything into .venv (first time: 2-5 minutes, 5 GB; later: at once)
+	@sh .ci/venv
+
+demo: venv ## Pre-train for a moment on real clips, on any machine
+	@$(RUN) tools/demo.py $(ARGS)
+
+test: venv ## Run the tests (minutes; ARGS="-k name" picks some)
+	@$(RUN) -m pytest -m "not slow" $(ARGS)
+
+test-slow: venv ## Run the tests that train for longer
+	@$(RUN) -m pytest -m slow $(ARGS)
+
+lint: venv ## Check style and formatting
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+
+typecheck: venv ## Check types
+	@$(RUN) -m mypy videomac tests tools setup.py
+
+clean: ## Remove what builds, tests and runs of tools leave (not the environment)
+	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	@find . -name .git -prune -o -name '.venv*' -prune -o -name __pycache__ -type d \
+	  -prune -exec rm -rf {} +

@@ -1,0 +1,91 @@
+# A few minutes on two CPU cores: small frames and a small encoder on two short clips.
+# tools/demo.py fills in `source.paths`; everything else can be trained as it stands.
+_base_ = ['../_base_/default_runtime.py']
+
+image_size = 128  # pixels
+patch_size = 16  # pixels
+mask_ratio = 0.75
+batch_size = 32
+num_workers = 1
+max_iters = 400
+warmup_iters = 40
+log_interval = 10  # iterations
+lr = 2e-3
+momentum = 0.98  # of the target network; a short run needs a quicker one
+seed = 0
+
+model = dict(
+    type='VideoMAC',
+    # Three stages, so that a latent cell covers 16 pixels.
+    encoder=dict(
+        type='mmpretrain.ConvNeXt',
+        arch=dict(depths=[2, 2, 6], channels=[48, 96, 192]),
+        out_indices=[2],
+        use_grn=True,
+        layer_scale_init_value=0.0,
+        gap_before_final_norm=False),
+    sparse=dict(type='PatchSparse'),
+    masking=dict(
+        type='RandomPatchMasking',
+        patch_size=patch_size,
+        ratio=mask_ratio,
+        symmetric=True),
+    decoder=dict(type='ConvNeXtDecoder', dim=256, depth=1),
+    target=dict(type='EMATarget'),
+    reconstruction_loss=dict(type='MaskedReconstructionLoss', norm_pix=True),
+    consistency_loss=dict(type='ReconstructionConsistencyLoss', weight=1.0))
+
+train_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=num_workers,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='InfiniteSampler', shuffle=True),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(
+        type='FramePairDataset',
+        source=dict(type='VideoFiles', paths=[]),
+        gap=1,
+        pipeline=[
+            dict(
+                type='FramesRandomResizedCrop', size=image_size, scale=(0.2, 1.0)),
+            dict(type='FramesRandomFlip', prob=0.5),
+            dict(type='PackFrames'),
+        ]))
+
+optim_wrapper = dict(
+    type='OptimWrapper',
+    constructor='TrainableOptimWrapperConstructor',
+    optimizer=dict(type='AdamW', lr=lr, betas=(0.9, 0.95), weight_decay=0.05),
+    paramwise_cfg=dict(
+        bias_decay_mult=0.0,
+        norm_decay_mult=0.0,
+        flat_decay_mult=0.0,
+        custom_keys=dict(mask_token=dict(decay_mult=0.0))))
+
+param_scheduler = [
+    dict(
+        type='LinearLR',
+        start_factor=1e-2,
+        by_epoch=False,
+        begin=0,
+        end=warmup_iters),
+    dict(
+        type='CosineAnnealingLR',
+        T_max=max_iters - warmup_iters,
+        eta_min=0.0,
+        by_epoch=False,
+        begin=warmup_iters,
+        end=max_iters),
+]
+
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters)
+
+custom_hooks = [
+    dict(type='TargetEMAHook', momentum=momentum, end_momentum=1.0)
+]
+default_hooks = dict(
+    logger=dict(interval=log_interval),
+    checkpoint=dict(interval=max_iters, by_epoch=False))
+log_processor = dict(window_size=log_interval, by_epoch=False)
+randomness = dict(seed=seed)

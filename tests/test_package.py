@@ -1,0 +1,158 @@
+"""What an installation carries, and how configs and tools are found in it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import yaml
+
+from videomac import __version__
+from videomac.utils import configs_root, find_config, package_file, tools_root
+
+ROOT = Path(__file__).resolve().parents[1]
+NEEDS_BUILD = pytest.mark.skipif(
+    find_spec('build') is None or find_spec('wheel') is None,
+    reason='needs the packages build and wheel',
+)
+
+
+def copy_tracked(target: Path) -> None:
+    """Copy what a clone would hold, so that building leaves the checkout alone."""
+    ignore = shutil.ignore_patterns('.git', '.venv*', '.mim', '__pycache__', '.*_cache')
+    names = ('videomac', 'configs', 'tools', 'requirements')
+    for name in names:
+        shutil.copytree(ROOT / name, target / name, ignore=ignore)
+    for name in ('setup.py', 'pyproject.toml', 'model-index.yml', 'MANIFEST.in'):
+        shutil.copy2(ROOT / name, target / name)
+
+
+@pytest.fixture(scope='module')
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel from a folder with spaces in its path."""
+    source = tmp_path_factory.mktemp('a source')
+    copy_tracked(source)
+    # The versions of build tools are those of this environment, whatever they are.
+    command = [sys.executable, '-m', 'build', '--wheel', '-n', '--skip-dependency-check']
+    done = subprocess.run(command, cwd=source, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = (source / 'dist').glob('*.whl')
+    return path
+
+
+@NEEDS_BUILD
+def test_wheel_carries_configs_and_tools(wheel: Path) -> None:
+    """Each file of the folders is below `.mim`, with nothing beside the package."""
+    assert wheel.name.startswith(f'videomac-{__version__}-')
+    names = set(zipfile.ZipFile(wheel).namelist())
+    expected = {
+        f'videomac/.mim/{path.relative_to(ROOT).as_posix()}'
+        for folder in ('configs', 'tools')
+        for path in (ROOT / folder).rglob('*')
+        if path.is_file() and '__pycache__' not in path.parts
+    }
+    expected |= {'videomac/.mim/model-index.yml', 'videomac/py.typed'}
+    assert expected <= names
+    tops = {name.split('/')[0] for name in names}
+    assert tops == {'videomac', f'videomac-{__version__}.dist-info'}
+
+
+@NEEDS_BUILD
+def test_wheel_alone_finds_its_configs(wheel: Path, tmp_path: Path) -> None:
+    """Unpacked elsewhere: our lookup, and mmengine's `videomac::`."""
+    site = tmp_path / 'site packages'
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    # What another, careless package may leave beside ours.
+    (site / 'configs').mkdir()
+    (tmp_path / 'mine.py').write_text("_base_ = 'videomac::_base_/default_runtime.py'\n")
+    code = (
+        'import videomac.utils as u\n'
+        'from mmengine.config import Config\n'
+        'print(u.configs_root()); print(u.find_config("_base_/default_runtime.py"))\n'
+        'print(Config.fromfile("mine.py").default_hooks.safe_checkpoint.type)'
+    )
+    done = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', code],
+        cwd=tmp_path,
+        env={**os.environ, 'PYTHONPATH': str(site)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    mim = site / 'videomac' / '.mim'
+    assert done.stdout.splitlines() == [
+        str(mim / 'configs'),
+        str(mim / 'configs' / '_base_' / 'default_runtime.py'),
+        'SafeCheckpointHook',
+    ]
+
+
+def test_checkout_is_found_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folders do not depend on the working directory."""
+    monkeypatch.chdir(tmp_path)
+    assert (configs_root() / '_base_' / 'default_runtime.py').is_file()
+    assert (tools_root() / 'train.py').is_file()
+    assert package_file('model-index.yml').is_file()
+
+
+@pytest.mark.parametrize('path', ['/etc/passwd', '../secret', 'configs/../../x'])
+def test_paths_outside_are_refused(path: str) -> None:
+    """Only files of the toolbox."""
+    with pytest.raises(ValueError, match='inside the toolbox'):
+        package_file(path)
+
+
+def test_missing_file_says_where_it_looked() -> None:
+    """The message names the path and the places."""
+    with pytest.raises(FileNotFoundError, match=r"no 'configs/nothing\.py' in '.*'"):
+        package_file('configs/nothing.py')
+
+
+def test_find_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file in the working directory wins over one of the toolbox."""
+    name = '_base_/default_runtime.py'
+    monkeypatch.chdir(tmp_path)
+    ours = configs_root() / name
+    assert (
+        find_config(name) == find_config(f'configs/{name}') == find_config(ours) == ours
+    )
+    (tmp_path / '_base_').mkdir()
+    (tmp_path / name).touch()
+    assert find_config(name).resolve() == tmp_path / name
+    with pytest.raises(FileNotFoundError, match=r'Did you mean: _base_/default_runtime'):
+        find_config('default_runtim.py')
+
+
+def test_model_index_is_valid() -> None:
+    """Each import exists; each model names its collection, config and paper."""
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
+    collections: set[str] = set()
+    models: list[dict[str, str]] = []
+    for name in index['Import']:
+        meta = yaml.safe_load((ROOT / name).read_text())
+        collections |= {entry['Name'] for entry in meta.get('Collections', [])}
+        models += meta['Models'] or []
+    assert 'VideoMAC' in collections
+    for model in models:
+        assert model['In Collection'] in collections
+        assert (ROOT / model['Config']).is_file(), model['Name']
+
+
+def test_each_requirement_is_pinned() -> None:
+    """A requirement without a pin would install another version each month."""
+    pins = (ROOT / 'constraints.txt').read_text()
+    pinned = set(re.findall(r'^([a-z0-9-]+)==', pins, re.MULTILINE))
+    for name in ('runtime', 'lite', 'optional', 'demo', 'tests'):
+        for line in (ROOT / 'requirements' / f'{name}.txt').read_text().splitlines():
+            match = re.match(r'[a-z0-9-]+', line)
+            if match:
+                assert match.group() in pinned, f'{name}.txt: {match.group()}'
+    assert not re.search(r'^(nvidia|cuda|triton)', pins, re.MULTILINE)

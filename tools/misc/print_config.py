@@ -1,0 +1,50 @@
+#!/usr/bin/env python
+"""Print a config with everything that it inherits, as one config."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+
+from videomac.utils import find_config
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add('config', help='path of a config, or its path below configs/ of the toolbox')
+    add(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='change the config: model.masking.ratio=0.9',
+    )
+    add('--save-path', type=Path, help='write to this file (.py, .json, .yml) as well')
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Parse the command line and print."""
+    args = build_parser().parse_args(argv)
+    try:
+        cfg = Config.fromfile(find_config(args.config))
+    except FileNotFoundError as error:
+        raise SystemExit(f'print_config.py: {error}') from None
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    print(cfg.pretty_text)
+    if args.save_path is not None:
+        if args.save_path.suffix not in ('.py', '.json', '.yml', '.yaml'):
+            raise SystemExit(
+                f"print_config.py: --save-path '{args.save_path}' must end in .py, "
+                '.json or .yml'
+            )
+        args.save_path.parent.mkdir(parents=True, exist_ok=True)
+        cfg.dump(args.save_path)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Train on a Slurm cluster.
+#
+#   tools/slurm_train.sh PARTITION JOB_NAME CONFIG WORK_DIR [arguments of train.py ...]
+#
+# GPUS           of the whole job (default 8)
+# GPUS_PER_NODE  (default: 8, or GPUS if that is fewer)
+# CPUS_PER_TASK  (default 5)
+# SRUN_ARGS      further arguments of srun, separated by spaces
+set -euo pipefail
+
+if [ $# -lt 4 ]; then
+    echo "usage: $0 PARTITION JOB_NAME CONFIG WORK_DIR [arguments of train.py ...]" >&2
+    exit 2
+fi
+partition=$1
+job_name=$2
+config=$3
+work_dir=$4
+shift 4
+
+gpus=${GPUS:-8}
+gpus_per_node=${GPUS_PER_NODE:-$((gpus < 8 ? gpus : 8))}
+read -r -a srun_args <<<"${SRUN_ARGS:-}"
+
+exec srun --partition="$partition" \
+    --job-name="$job_name" \
+    --gres="gpu:$gpus_per_node" \
+    --ntasks="$gpus" \
+    --ntasks-per-node="$gpus_per_node" \
+    --cpus-per-task="${CPUS_PER_TASK:-5}" \
+    --kill-on-bad-exit=1 \
+    ${srun_args[@]+"${srun_args[@]}"} \
+    "${PYTHON:-python}" -u "$(dirname "${BASH_SOURCE[0]}")/train.py" "$config" \
+    --work-dir "$work_dir" --launcher slurm "$@"

@@ -1,0 +1,165 @@
+#!/usr/bin/env python
+"""Train the model that a config describes."""
+
+import argparse
+import logging
+import os
+import pickle
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.logging import print_log
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from videomac.utils import find_config
+from videomac.utils.distributed import prepare_cpu_processes
+
+DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser; the arguments are those of OpenMMLab's tools."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add('config', help='path of a config, or its path below configs/ of the toolbox')
+    add('--work-dir', help='folder of logs and checkpoints [work_dirs/<config>]')
+    add(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from a checkpoint; without a path, from the newest in the work dir',
+    )
+    add('--amp', action='store_true', help='automatic mixed precision')
+    add('--no-validate', action='store_true', help='do not evaluate while training')
+    add(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate to the batch size that is really used',
+    )
+    add('--no-pin-memory', action='store_true', help='pin_memory=False in all loaders')
+    add(
+        '--no-persistent-workers',
+        action='store_true',
+        help='persistent_workers=False in all loaders',
+    )
+    add(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='change the config: model.masking.ratio=0.9 "key=[(1,2),3]"',
+    )
+    add('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    # Launchers pass the rank under either spelling.
+    add('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    return parser
+
+
+def use_amp(cfg: Config) -> None:
+    """Make the optimiser's wrapper one of mixed precision that this machine can run."""
+    wrapper = cfg.optim_wrapper
+    if torch.cuda.is_available():
+        wrapper.type = 'AmpOptimWrapper'
+        wrapper.setdefault('loss_scale', 'dynamic')
+        return
+    print_log(
+        'No GPU: mixed precision runs in bfloat16, without loss scaling, since '
+        'float16 is slow and narrow on CPUs',
+        level=logging.WARNING,
+    )
+    wrapper.type = 'BFloat16OptimWrapper'
+    for name in ('loss_scale', 'dtype', 'use_fsdp'):
+        wrapper.pop(name, None)
+
+
+def set_loaders(cfg: Config, args: argparse.Namespace) -> None:
+    """Give the data loaders OpenMMLab's defaults, and the flags their say."""
+    for name in DATALOADERS:
+        if cfg.get(name) is None:
+            continue
+        loader = cfg[name]
+        defaults = ConfigDict(
+            pin_memory=True,
+            persistent_workers=True,
+            collate_fn=dict(type='default_collate'),
+        )
+        defaults.update(loader)
+        if args.no_pin_memory:
+            defaults.pin_memory = False
+        # torch refuses persistent workers where there are none.
+        if args.no_persistent_workers or defaults.get('num_workers', 0) == 0:
+            defaults.persistent_workers = False
+        cfg[name] = defaults
+
+
+def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
+    """Apply the command line to a config.
+
+    The work dir is the command line's, else the config's, else named by the config.
+    ``--cfg-options`` come first, so that the other arguments see their effect.
+    """
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.launcher = args.launcher
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+    # A config may ask for mixed precision too; then it must run here as well.
+    named_amp = cfg.get('optim_wrapper', {}).get('type') == 'AmpOptimWrapper'
+    if args.amp or (named_amp and not torch.cuda.is_available()):
+        use_amp(cfg)
+    if args.resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.auto_scale_lr:
+        if cfg.get('auto_scale_lr') is None:
+            raise SystemExit(
+                f"--auto-scale-lr: '{args.config}' does not say for which batch size "
+                'its learning rate is; add auto_scale_lr = dict(base_batch_size=...)'
+            )
+        cfg.auto_scale_lr.enable = True
+    set_loaders(cfg, args)
+    return cfg
+
+
+def explain_refusal(error: pickle.UnpicklingError, cfg: Config) -> SystemExit:
+    """Say why torch did not load a checkpoint; its own advice would be unsafe."""
+    found = re.search(r'GLOBAL (\S+)', str(error))
+    reason = (
+        f"holds a '{found.group(1)}' and could run code of its author when loaded"
+        if found
+        else 'is damaged'
+    )
+    return SystemExit(
+        f"train.py: the checkpoint '{cfg.get('load_from') or cfg.work_dir}' {reason}. "
+        'Use one that videomac wrote, or one that holds weights only'
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Parse the command line and train."""
+    args = build_parser().parse_args(argv)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    try:
+        config = find_config(args.config)
+    except FileNotFoundError as error:
+        raise SystemExit(f'train.py: {error}') from None
+    cfg = merge_args(Config.fromfile(config), args)
+    prepare_cpu_processes(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    try:
+        runner.train()
+    except pickle.UnpicklingError as error:
+        raise explain_refusal(error, cfg) from error
+
+
+if __name__ == '__main__':
+    main()
