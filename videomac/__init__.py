@@ -1,20 +1,10 @@
 """VideoMAC: video masked autoencoders with ConvNets, on mmengine."""
 
-from importlib.util import find_spec
-
 from mmengine.config import utils as _config_utils
 
 from .version import __version__
 
 __all__ = ['__version__']
-
-if find_spec('mmcv') is None:
-    # Not a requirement of the package: see requirements/lite.txt.
-    raise ModuleNotFoundError(
-        'videomac needs mmcv, compiled or lite, and finds neither. '
-        'Install the small one with: pip install "mmcv-lite>=2.1,<2.3"',
-        name='mmcv',
-    )
 
 # So that `_base_ = 'videomac::_base_/default_runtime.py'` works. Named by a module,
 # since mmengine finds a module in every kind of installation, but a distribution's

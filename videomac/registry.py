@@ -6,7 +6,18 @@ mmpretrain or mmengine resolves without a prefix, nested configs included.
 """
 
 from mmengine.registry import Registry
-from mmpretrain import registry as parent
+
+try:
+    from mmpretrain import registry as parent
+except ModuleNotFoundError as error:
+    if error.name != 'mmcv':
+        raise
+    # Not a requirement of the package: see requirements/lite.txt.
+    raise ModuleNotFoundError(
+        'videomac needs mmcv, compiled or lite, and finds neither. '
+        'Install the small one with: pip install "mmcv-lite>=2.1,<2.3"',
+        name='mmcv',
+    ) from error
 
 __all__ = [
     'DATASETS',
