@@ -55,9 +55,7 @@ def prepare_folder(folder: Path) -> None:
 
 
 @pytest.mark.parametrize('code', blocks('python'))
-def test_python_block(
-    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_python_block(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Scripts run; configs build a model that computes losses."""
     prepare_folder(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -79,7 +77,8 @@ def test_python_block(
 def tool_parser(tool: str) -> argparse.ArgumentParser:
     """The parser of one of our tools."""
     spec = importlib.util.spec_from_file_location(Path(tool).stem, ROOT / tool)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     parser: argparse.ArgumentParser = module.build_parser()

@@ -33,4 +33,4 @@ def test_a_missing_mmcv_is_explained() -> None:
     code = "import sys; sys.modules['mmcv'] = None; import videomac.registry"
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert done.returncode != 0
-    assert 'pip install mmcv-lite' in done.stderr
+    assert 'pip install "mmcv-lite' in done.stderr

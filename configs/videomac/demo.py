@@ -5,22 +5,23 @@ _base_ = ['../_base_/default_runtime.py']
 image_size = 128  # pixels
 patch_size = 16  # pixels
 mask_ratio = 0.75
-batch_size = 32
+batch_size = 16
 num_workers = 1
 max_iters = 400
-warmup_iters = 40
+warmup_iters = 30
 log_interval = 10  # iterations
-lr = 2e-3
+lr = 3e-3
 momentum = 0.98  # of the target network; a short run needs a quicker one
 seed = 0
 
 model = dict(
     type='VideoMAC',
-    # Three stages, so that a latent cell covers 16 pixels.
+    # Two stages behind a stem of 8 pixels, so that a latent cell covers 16.
     encoder=dict(
         type='mmpretrain.ConvNeXt',
-        arch=dict(depths=[2, 2, 6], channels=[48, 96, 192]),
-        out_indices=[2],
+        arch=dict(depths=[2, 6], channels=[96, 192]),
+        stem_patch_size=8,
+        out_indices=[1],
         use_grn=True,
         layer_scale_init_value=0.0,
         gap_before_final_norm=False),
@@ -48,7 +49,7 @@ train_dataloader = dict(
         gap=1,
         pipeline=[
             dict(
-                type='FramesRandomResizedCrop', size=image_size, scale=(0.2, 1.0)),
+                type='FramesRandomResizedCrop', size=image_size, scale=(0.5, 1.0)),
             dict(type='FramesRandomFlip', prob=0.5),
             dict(type='PackFrames'),
         ]))
