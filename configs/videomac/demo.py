@@ -7,11 +7,11 @@ patch_size = 16  # pixels
 mask_ratio = 0.75
 batch_size = 16
 num_workers = 1
-max_iters = 400
+max_iters = 360
 warmup_iters = 30
 log_interval = 10  # iterations
 lr = 3e-3
-momentum = 0.98  # of the target network; a short run needs a quicker one
+momentum = 0.95  # of the target network; a short run needs a quicker one
 seed = 0
 
 model = dict(
@@ -49,7 +49,7 @@ train_dataloader = dict(
         gap=1,
         pipeline=[
             dict(
-                type='FramesRandomResizedCrop', size=image_size, scale=(0.5, 1.0)),
+                type='FramesRandomResizedCrop', size=image_size, scale=(0.8, 1.0)),
             dict(type='FramesRandomFlip', prob=0.5),
             dict(type='PackFrames'),
         ]))

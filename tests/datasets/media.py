@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from videomac.datasets import FrameSource, UnreadableVideoError, VideoRecord
@@ -55,7 +56,7 @@ class FakeSource(FrameSource):
             VideoRecord(f'v{v}', length, str(v)) for v, length in enumerate(self.lengths)
         ]
 
-    def read(self, video: VideoRecord, indices: Sequence[int]) -> np.ndarray:
+    def read(self, video: VideoRecord, indices: Sequence[int]) -> NDArray[np.uint8]:
         v = int(video.path)
         frames = np.zeros((len(indices), 4, 5, 3), np.uint8)
         for t, i in enumerate(indices):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmpretrain.structures import DataSample
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -22,7 +23,7 @@ HEADER = 20  # pixels for the titles
 TITLE_SIZE = 13  # pixels
 
 
-def reconstruction_sheet(sample: DataSample) -> np.ndarray:
+def reconstruction_sheet(sample: DataSample) -> NDArray[np.uint8]:
     """Arrange one sample of :meth:`VideoMAC.predict`; see :func:`reconstruction_sheets`.
 
     Args:
@@ -38,7 +39,7 @@ def reconstruction_sheet(sample: DataSample) -> np.ndarray:
     return reconstruction_sheets([sample])
 
 
-def reconstruction_sheets(samples: Sequence[DataSample]) -> np.ndarray:
+def reconstruction_sheets(samples: Sequence[DataSample]) -> NDArray[np.uint8]:
     """Arrange samples one below the other, with one row for each frame.
 
     The columns are the original frame, the frame with masked patches in grey, the
@@ -69,7 +70,7 @@ def reconstruction_sheets(samples: Sequence[DataSample]) -> np.ndarray:
     return np.concatenate(parts[:-1])
 
 
-def save_image(path: str | Path, image: np.ndarray) -> None:
+def save_image(path: str | Path, image: NDArray[np.uint8]) -> None:
     """Write a picture; the suffix of the path sets the format.
 
     Args:
@@ -88,7 +89,7 @@ def save_image(path: str | Path, image: np.ndarray) -> None:
     Image.fromarray(image).save(path, optimize=True)
 
 
-def _frame_rows(sample: DataSample) -> np.ndarray:
+def _frame_rows(sample: DataSample) -> NDArray[np.uint8]:
     """Draw the frames of one sample as rows of four pictures each."""
     missing = [name for name in FIELDS if name not in sample]
     if missing:
@@ -99,7 +100,7 @@ def _frame_rows(sample: DataSample) -> np.ndarray:
         sample.get(name).detach().cpu() for name in FIELDS
     )
     masked = torch.where(visible, frames, torch.full_like(frames, GREY))
-    rows: list[np.ndarray] = []
+    rows: list[NDArray[np.uint8]] = []
     for pictures in zip(frames, masked, reconstruction, pasted, strict=True):
         cells = [_to_uint8(picture) for picture in pictures]
         gap = _white(cells[0].shape[0], GAP)
@@ -109,17 +110,17 @@ def _frame_rows(sample: DataSample) -> np.ndarray:
     return np.concatenate(rows[:-1])
 
 
-def _to_uint8(picture: Tensor) -> np.ndarray:
+def _to_uint8(picture: Tensor) -> NDArray[np.uint8]:
     """Turn RGB in 0..1, shape [3, H, W], into uint8 of shape [H, W, 3]."""
     values = (picture.float().clamp(0, 1) * 255).round().byte()
     return values.permute(1, 2, 0).contiguous().numpy()
 
 
-def _white(height: int, width: int) -> np.ndarray:
+def _white(height: int, width: int) -> NDArray[np.uint8]:
     return np.full((height, width, 3), 255, np.uint8)
 
 
-def _header(width: int) -> np.ndarray:
+def _header(width: int) -> NDArray[np.uint8]:
     """Write the titles over their columns, smaller where columns are narrow."""
     canvas = Image.fromarray(_white(HEADER, width))
     draw = ImageDraw.Draw(canvas)

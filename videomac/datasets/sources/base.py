@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ['FrameSource', 'UnreadableVideoError', 'VideoRecord']
 
@@ -61,7 +62,7 @@ class FrameSource(ABC):
         """
 
     @abstractmethod
-    def read(self, video: VideoRecord, indices: Sequence[int]) -> np.ndarray:
+    def read(self, video: VideoRecord, indices: Sequence[int]) -> NDArray[np.uint8]:
         """Decode some frames of one video.
 
         Args:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from videomac.registry import DATASETS
 
@@ -80,6 +81,6 @@ class FrameFolders(FrameSource):
             name = os.path.basename(os.path.abspath(folder))
         return VideoRecord(name, len(frames), folder, frames)
 
-    def read(self, video: VideoRecord, indices: Sequence[int]) -> np.ndarray:
+    def read(self, video: VideoRecord, indices: Sequence[int]) -> NDArray[np.uint8]:
         """Decode frames ``[T, H, W, 3]``; see :meth:`FrameSource.read`."""
         return read_images([os.path.join(video.path, video.frames[i]) for i in indices])

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from .base import UnreadableVideoError
@@ -90,7 +91,7 @@ def walk_files(root: str) -> Iterator[tuple[str, list[str]]]:
         yield folder, files
 
 
-def read_image(path: str) -> np.ndarray:
+def read_image(path: str) -> NDArray[np.uint8]:
     """Decode one image file.
 
     Args:
@@ -112,7 +113,7 @@ def read_image(path: str) -> np.ndarray:
         raise UnreadableVideoError(path, f'cannot be decoded ({error})') from error
 
 
-def read_images(paths: Sequence[str]) -> np.ndarray:
+def read_images(paths: Sequence[str]) -> NDArray[np.uint8]:
     """Decode image files of one size.
 
     Args:

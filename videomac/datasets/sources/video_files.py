@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from mmengine.logging import print_log
+from numpy.typing import NDArray
 
 from videomac.registry import DATASETS
 
@@ -185,14 +186,14 @@ class VideoFiles(FrameSource):
             raise UnreadableVideoError(path, 'has no frames')
         return VideoRecord(name, num_frames, path)
 
-    def read(self, video: VideoRecord, indices: Sequence[int]) -> np.ndarray:
+    def read(self, video: VideoRecord, indices: Sequence[int]) -> NDArray[np.uint8]:
         """Decode frames ``[T, H, W, 3]``; see :meth:`FrameSource.read`."""
         decord = _import_decord()
         # The reader lives for this call only: kept readers hold on to their memory,
         # and do not survive a fork of the data loader.
         reader = _open(video.path)
         try:
-            frames: np.ndarray = reader.get_batch(list(indices)).asnumpy()
+            frames: NDArray[np.uint8] = reader.get_batch(list(indices)).asnumpy()
         except (decord.DECORDError, RuntimeError, IndexError) as error:
             raise UnreadableVideoError(
                 video.path, f'frames {list(indices)}: {_reason(error)}'

@@ -6,6 +6,7 @@ from logging import WARNING
 
 import numpy as np
 from mmengine.logging import print_log
+from numpy.typing import NDArray
 
 from videomac.registry import DATASETS
 
@@ -115,7 +116,7 @@ class VideoList(FrameSource):
             )
         return VideoRecord(entry, len(frames), path, frames)
 
-    def read(self, video: VideoRecord, indices: Sequence[int]) -> np.ndarray:
+    def read(self, video: VideoRecord, indices: Sequence[int]) -> NDArray[np.uint8]:
         """Decode frames ``[T, H, W, 3]``; see :meth:`FrameSource.read`."""
         if video.frames:
             return read_images(

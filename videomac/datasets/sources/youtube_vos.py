@@ -7,6 +7,7 @@ from logging import WARNING
 
 import numpy as np
 from mmengine.logging import print_log
+from numpy.typing import NDArray
 
 from videomac.registry import DATASETS
 
@@ -88,6 +89,6 @@ class YouTubeVOS(FrameSource):
             )
         return names
 
-    def read(self, video: VideoRecord, indices: Sequence[int]) -> np.ndarray:
+    def read(self, video: VideoRecord, indices: Sequence[int]) -> NDArray[np.uint8]:
         """Decode frames ``[T, H, W, 3]``; see :meth:`FrameSource.read`."""
         return self._folders.read(video, indices)
