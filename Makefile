@@ -6,6 +6,8 @@
 VIDEOMAC_VENV ?= .venv
 PYTHON ?=
 export VIDEOMAC_VENV PYTHON
+# Threads that wait for work sleep: on a busy machine spinning ones slow it tenfold.
+export OMP_WAIT_POLICY ?= PASSIVE
 RUN := "$$VIDEOMAC_VENV"/bin/python
 
 help: ## Show this list
