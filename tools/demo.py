@@ -3,6 +3,7 @@
 
 import argparse
 import importlib.util
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -165,7 +166,7 @@ def train_and_draw(cfg: Config) -> tuple[dict[str, Any], list[float], float]:
     made = {
         'checkpoint': find_latest_checkpoint(cfg.work_dir),
         'scalars': logs / 'scalars.json',
-        'TensorBoard': f'{logs}  (to view: tensorboard --logdir {logs})',
+        'TensorBoard': f'{logs}  (to view: tensorboard --logdir {shlex.quote(str(logs))})',
         'loss curve': work_dir / 'losses.png',
         'reconstruction': work_dir / 'reconstruction.png',
     }
