@@ -163,10 +163,11 @@ def train_and_draw(cfg: Config) -> tuple[dict[str, Any], list[float], float]:
 
     work_dir = Path(cfg.work_dir)
     logs = Path(runner.log_dir, 'vis_data')
+    quoted = shlex.quote(str(logs))
     made = {
         'checkpoint': find_latest_checkpoint(cfg.work_dir),
         'scalars': logs / 'scalars.json',
-        'TensorBoard': f'{logs}  (to view: tensorboard --logdir {shlex.quote(str(logs))})',
+        'TensorBoard': f'{logs}  (to view: tensorboard --logdir {quoted})',
         'loss curve': work_dir / 'losses.png',
         'reconstruction': work_dir / 'reconstruction.png',
     }
