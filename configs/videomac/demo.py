@@ -1,10 +1,13 @@
 # A few minutes on two CPU cores: small frames and a small encoder on two short clips.
 # tools/demo.py fills in `source.paths`; everything else can be trained as it stands.
-_base_ = ['../_base_/default_runtime.py']
+_base_ = [
+    '../_base_/models/videomac.py',
+    '../_base_/schedules/adamw_coslr_100e.py',
+    '../_base_/default_runtime.py',
+]
 
 image_size = 128  # pixels
 patch_size = 16  # pixels
-mask_ratio = 0.75
 batch_size = 16
 num_workers = 1
 max_iters = 260
@@ -15,7 +18,6 @@ momentum = 0.95  # of the target network; a short run needs a quicker one
 seed = 0
 
 model = dict(
-    type='VideoMAC',
     # Two stages behind a stem of 8 pixels, so that a latent cell covers 16.
     encoder=dict(
         type='mmpretrain.ConvNeXt',
@@ -25,16 +27,8 @@ model = dict(
         use_grn=True,
         layer_scale_init_value=0.0,
         gap_before_final_norm=False),
-    sparse=dict(type='PatchSparse'),
-    masking=dict(
-        type='RandomPatchMasking',
-        patch_size=patch_size,
-        ratio=mask_ratio,
-        symmetric=True),
-    decoder=dict(type='ConvNeXtDecoder', dim=256, depth=1),
-    target=dict(type='EMATarget'),
-    reconstruction_loss=dict(type='MaskedReconstructionLoss', norm_pix=True),
-    consistency_loss=dict(type='ReconstructionConsistencyLoss', weight=1.0))
+    masking=dict(patch_size=patch_size),
+    decoder=dict(dim=256))
 
 train_dataloader = dict(
     batch_size=batch_size,
@@ -54,15 +48,7 @@ train_dataloader = dict(
             dict(type='PackFrames'),
         ]))
 
-optim_wrapper = dict(
-    type='OptimWrapper',
-    constructor='TrainableOptimWrapperConstructor',
-    optimizer=dict(type='AdamW', lr=lr, betas=(0.9, 0.95), weight_decay=0.05),
-    paramwise_cfg=dict(
-        bias_decay_mult=0.0,
-        norm_decay_mult=0.0,
-        flat_decay_mult=0.0,
-        custom_keys=dict(mask_token=dict(decay_mult=0.0))))
+optim_wrapper = dict(optimizer=dict(lr=lr))
 
 param_scheduler = [
     dict(
@@ -80,7 +66,8 @@ param_scheduler = [
         end=max_iters),
 ]
 
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters)
+train_cfg = dict(
+    _delete_=True, type='IterBasedTrainLoop', max_iters=max_iters)
 
 custom_hooks = [
     dict(type='TargetEMAHook', momentum=momentum, end_momentum=1.0)

@@ -149,13 +149,7 @@ def _cat(func: Handler, maps: Sequence[Any], dim: int = 0) -> MaskedTensor:
 
 @implements('permute')
 def _permute(func: Handler, x: MaskedTensor, *dims: Any) -> MaskedTensor:
-    order = tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims
-    order = tuple(d % 4 for d in order)
-    if order == (0, 1, 2, 3):
-        return x
-    if order != ((0, 3, 1, 2) if x.channels_last else (0, 2, 3, 1)):
-        raise UnsupportedOperationError(f'permute{order} of {x} is not supported')
-    return x.like(x.data.permute(order), channels_last=not x.channels_last)
+    return x.like(x.data.permute(*dims), channels_last=x.permuted_layout(dims))
 
 
 @implements('contiguous')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -15,7 +15,6 @@ from .patch_grid import PatchGrid
 __all__ = ['Handler', 'SparseMap', 'UnsupportedOperationError', 'base_name']
 
 Handler = Callable[..., Any]
-T = TypeVar('T', bound='SparseMap')
 
 #: Method names whose meaning is that of another operation.
 _ALIASES = {
@@ -28,11 +27,9 @@ _ALIASES = {
     'true_divide': 'div',
     'divide': 'div',
     'subtract': 'sub',
-    'rsub': 'rsub',
     'radd': 'add',
     'rmul': 'mul',
     'rtruediv': 'rdiv',
-    'rdiv': 'rdiv',
     'log_sigmoid': 'logsigmoid',
     'concat': 'cat',
     'concatenate': 'cat',
@@ -132,6 +129,26 @@ class SparseMap(ABC):
             raise UnsupportedOperationError(
                 f'{operation} expects a map in the layout {expected}, got {self}'
             )
+
+    def permuted_layout(self, dims: Sequence[Any]) -> bool:
+        """Whether the map shows its channels last after a permute.
+
+        Args:
+            dims: The order, as ints or as one sequence of them.
+
+        Raises:
+            UnsupportedOperationError: If the order is that of neither layout.
+        """
+        order = dims[0] if len(dims) == 1 and not isinstance(dims[0], int) else dims
+        order = tuple(d % 4 for d in order)
+        if order == (0, 1, 2, 3):
+            return self.channels_last
+        if order == ((0, 3, 1, 2) if self.channels_last else (0, 2, 3, 1)):
+            return not self.channels_last
+        raise UnsupportedOperationError(
+            f'permute{order} of {self} is not supported: only the layouts [B, C, H, W] '
+            'and [B, H, W, C] exist'
+        )
 
     def check_partner(self, other: SparseMap) -> None:
         """Check that another map can be combined with this one.

@@ -88,8 +88,7 @@ def operand(other: Any, x: PatchTensor) -> Any:
 
 def _binary(function: Handler, first: Any, second: Any, **kwargs: Any) -> PatchTensor:
     x = first if isinstance(first, PatchTensor) else second
-    a, b = (v.data if v is x else operand(v, x) for v in (first, second))
-    return x.like(function(a, b, **kwargs))
+    return x.like(function(operand(first, x), operand(second, x), **kwargs))
 
 
 @implements('add')
@@ -136,7 +135,7 @@ def cat(func: Handler, maps: Sequence[Any], dim: int = 0) -> PatchTensor:
         raise UnsupportedOperationError(
             'cat joins maps with masked cells on channels only'
         )
-    return x.like(torch.cat([m.data if m is x else operand(m, x) for m in maps], dim=3))
+    return x.like(torch.cat([operand(m, x) for m in maps], dim=3))
 
 
 @implements('dropout2d', 'feature_dropout')

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..patch_tensor import PatchTensor, implements
-from ..sparse_map import Handler, UnsupportedOperationError
+from ..sparse_map import Handler
 
 __all__ = ['contiguous', 'permute']
 
@@ -13,16 +13,7 @@ __all__ = ['contiguous', 'permute']
 @implements('permute')
 def permute(func: Handler, x: PatchTensor, *dims: Any) -> PatchTensor:
     """Move the channels to the end or back; other orders have no use in ConvNets."""
-    order = tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims
-    order = tuple(d % 4 for d in order)
-    if order == (0, 1, 2, 3):
-        return x
-    if order == ((0, 3, 1, 2) if x.channels_last else (0, 2, 3, 1)):
-        return x.like(x.data, channels_last=not x.channels_last)
-    raise UnsupportedOperationError(
-        f'permute{order} of {x} is not supported: only the layouts [B, C, H, W] and '
-        '[B, H, W, C] exist'
-    )
+    return x.like(x.data, channels_last=x.permuted_layout(dims))
 
 
 @implements('contiguous')
