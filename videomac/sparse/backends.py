@@ -10,14 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from ..registry import MODELS
-from . import ops  # noqa: F401  (fills the table of PatchTensor)
+from . import masked_ops, ops  # noqa: F401  (they fill the tables of operations)
 from .checkpointing import checkpoint_sparse_maps
 from .masked_tensor import MaskedTensor
+from .minkowski import MinkowskiMap, load_engine
 from .patch_grid import PatchGrid
 from .patch_tensor import PatchTensor
 from .sparse_map import SparseMap
 
-__all__ = ['MaskedDense', 'PatchSparse', 'SparseBackend']
+__all__ = ['MaskedDense', 'Minkowski', 'PatchSparse', 'SparseBackend']
 
 
 class SparseBackend(ABC):
@@ -82,3 +83,19 @@ class MaskedDense(SparseBackend):
     def sparsify(self, images: Tensor, grid: PatchGrid) -> MaskedTensor:
         """Make the sparse map of images of shape [B, 3, H, W]."""
         return MaskedTensor.from_dense(images, grid)
+
+
+@MODELS.register_module()
+class Minkowski(SparseBackend):
+    """Compute with MinkowskiEngine (:class:`MinkowskiMap`), for comparison, on the CPU.
+
+    Raises:
+        ImportError: If MinkowskiEngine is not installed: ``make minkowski`` builds it.
+    """
+
+    def __init__(self) -> None:
+        load_engine()  # better now than at the first batch
+
+    def sparsify(self, images: Tensor, grid: PatchGrid) -> MinkowskiMap:
+        """Make the sparse map of images of shape [B, 3, H, W]."""
+        return MinkowskiMap.from_dense(images, grid)

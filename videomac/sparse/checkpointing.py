@@ -30,7 +30,9 @@ def _checkpoint_sparse(function: Callable[..., Any], *args: Any, **kwargs: Any) 
     rest = {i: a for i, a in enumerate(args) if i not in maps}
 
     def of_tensors(*data: Tensor) -> Any:
-        rebuilt = {i: m.like(d) for (i, m), d in zip(maps.items(), data, strict=True)}
+        rebuilt = {
+            i: m.with_data(d) for (i, m), d in zip(maps.items(), data, strict=True)
+        }
         merged = rest | rebuilt
         return function(*(merged[i] for i in range(len(args))))
 

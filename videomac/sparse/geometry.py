@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from .padding import Padding
 from .sparse_map import SparseMap, UnsupportedOperationError
 
-__all__ = ['Window', 'as_pair', 'check_pooling']
+__all__ = ['Window', 'as_pair', 'check_pooling', 'plan_padding']
 
 
 def as_pair(value: Any) -> tuple[int, int]:
@@ -33,6 +35,37 @@ def check_pooling(x: SparseMap, operation: str, **options: Any) -> None:
             )
 
 
+def plan_padding(
+    x: SparseMap, amounts: Sequence[int], mode: str, value: float | None
+) -> tuple[Padding, tuple[int, ...]]:
+    """Say what :func:`torch.nn.functional.pad` makes of a map.
+
+    Returns:
+        The padding of the map in space, and the channels added before and after.
+
+    Raises:
+        UnsupportedOperationError: If samples are padded, channels by a copy of others,
+            or a padded map in a way that does not fit its padding.
+    """
+    by_axis = [tuple(amounts[i : i + 2]) for i in range(0, len(amounts), 2)]
+    by_axis += [(0, 0)] * (4 - len(by_axis))
+    if x.channels_last:
+        channels, columns, rows, samples = by_axis
+    else:
+        columns, rows, channels, samples = by_axis
+    constant = 0.0 if value is None else float(value)
+    padding = x.padding.extended(columns + rows, mode, constant)
+    odd_channels = any(channels) and (mode != 'constant' or bool(x.padding))
+    if any(samples) or odd_channels or padding is None:
+        raise UnsupportedOperationError(
+            f"operation 'pad' by {tuple(amounts)} in mode {mode!r} with {constant} of {x}"
+            f' (padded by {x.padding.amounts}) is not supported: only rows and columns, '
+            'or channels by a constant, can be padded. The supported operations are '
+            'listed in docs/en/sparse_engine.md.'
+        )
+    return padding, channels
+
+
 @dataclass(frozen=True)
 class Window:
     """A sliding window whose output covers the patches exactly as its input does.
@@ -42,6 +75,8 @@ class Window:
         stride: Vertical and horizontal stride.
         padding: Cells added above and to the left.
         padding_end: Cells added below and to the right.
+        overhang: How many of those ``ceil_mode`` adds, below and to the right: they are
+            nowhere counted.
         dilation: Vertical and horizontal dilation.
     """
 
@@ -50,6 +85,7 @@ class Window:
     padding: tuple[int, int] = (0, 0)
     padding_end: tuple[int, int] = (0, 0)
     dilation: tuple[int, int] = (1, 1)
+    overhang: tuple[int, int] = (0, 0)
 
     @classmethod
     def make(
@@ -73,6 +109,31 @@ class Window:
             return cls(kernel, stride, start, end, dilation)
         pad = (0, 0) if padding == 'valid' else as_pair(padding)
         return cls(kernel, stride, pad, pad, dilation)
+
+    def over(self, x: SparseMap) -> Window:
+        """Add the padding that a map brings along from an earlier ``pad``."""
+        pad = x.padding
+        return replace(
+            self,
+            padding=(self.padding[0] + pad.top, self.padding[1] + pad.left),
+            padding_end=(
+                self.padding_end[0] + pad.bottom,
+                self.padding_end[1] + pad.right,
+            ),
+        )
+
+    def rounded_up(self, x: SparseMap) -> Window:
+        """Let the last window hang over the end of the map, as ``ceil_mode`` does."""
+        extra = [0, 0]
+        after = (x.padding.bottom, x.padding.right)
+        for axis, stride in enumerate(self.stride):
+            lack = self.dilation[axis] * (self.kernel[axis] - 1) + 1
+            lack -= self.padding[axis] + self.padding_end[axis]
+            # Torch drops a window that would begin beyond the map and its own padding.
+            dropped = lack < stride and self.padding[axis] + after[axis] <= 0
+            extra[axis] = 0 if dropped else lack % stride
+        end = (self.padding_end[0] + extra[0], self.padding_end[1] + extra[1])
+        return replace(self, padding_end=end, overhang=(extra[0], extra[1]))
 
     def output_cells(self, x: SparseMap, operation: str) -> tuple[int, int]:
         """Cells of a patch after the operation.
@@ -115,6 +176,10 @@ class Window:
                 self.padding, self.dilation, self.kernel, strict=True
             )
         )
+
+    def reversed(self) -> Window:
+        """The window of the convolution that carries gradients back, at stride 1."""
+        return replace(self, padding=self.padding_end, padding_end=self.padding)
 
     def reach(
         self, cells_out: tuple[int, int]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
+from .padding import NO_PADDING, Padding
 from .patch_grid import PatchGrid
 
 __all__ = ['Handler', 'SparseMap', 'UnsupportedOperationError', 'base_name']
@@ -34,6 +35,10 @@ _ALIASES = {
     'concat': 'cat',
     'concatenate': 'cat',
 }
+
+
+#: Operations that a padded map is made for; see :class:`.padding.Padding`.
+_TAKE_PADDING = ('conv2d', 'max_pool2d', 'avg_pool2d', 'pad')
 
 
 class UnsupportedOperationError(NotImplementedError):
@@ -61,6 +66,17 @@ def _positional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...
     return args
 
 
+def _require_unpadded(name: str, args: tuple[Any, ...]) -> None:
+    for arg in args:
+        for x in arg if isinstance(arg, list | tuple) else (arg,):
+            if isinstance(x, SparseMap) and x.padding:
+                raise UnsupportedOperationError(
+                    f"torch operation '{name}' on a padded map, {x}: after a padding "
+                    'only conv2d, max_pool2d and avg_pool2d have an exact meaning. See '
+                    'docs/en/sparse_engine.md.'
+                )
+
+
 class SparseMap(ABC):
     """A ``[B, C, H, W]`` feature map of which only some patches exist.
 
@@ -76,6 +92,8 @@ class SparseMap(ABC):
     """
 
     handlers: ClassVar[dict[str, Handler]]
+    #: Padding that the next window reads; ``shape`` counts it, no patch holds it.
+    padding: Padding = NO_PADDING
 
     def __init__(self, data: Tensor, grid: PatchGrid, channels_last: bool = False):
         self.data = data
@@ -109,11 +127,18 @@ class SparseMap(ABC):
         layout = self.channels_last if channels_last is None else channels_last
         return type(self)(data, self.grid, layout)
 
+    def with_data(self, data: Tensor) -> Self:
+        """Make a map that differs from this one in its values alone."""
+        out = self.like(data)
+        out.padding = self.padding
+        return out
+
     @property
     def shape(self) -> torch.Size:
         """Shape of the whole map, masked cells included."""
-        height, width = self.cells[0] * self.grid.rows, self.cells[1] * self.grid.cols
-        batch = self.grid.batch_size
+        pad, batch = self.padding, self.grid.batch_size
+        height = self.cells[0] * self.grid.rows + pad.top + pad.bottom
+        width = self.cells[1] * self.grid.cols + pad.left + pad.right
         if self.channels_last:
             return torch.Size((batch, height, width, self.channels))
         return torch.Size((batch, self.channels, height, width))
@@ -265,6 +290,8 @@ class SparseMap(ABC):
                 'operations are listed in docs/en/sparse_engine.md. Use an encoder '
                 'without it, or run the encoder on dense tensors.'
             )
+        if base_name(name) not in _TAKE_PADDING:
+            _require_unpadded(name, args)
         inplace = kwargs.pop('inplace', False) or _is_inplace(name)
         result = handler(func, *args, **kwargs)
         if inplace and isinstance(args[0], SparseMap):

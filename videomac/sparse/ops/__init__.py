@@ -3,6 +3,6 @@
 Importing the package fills the table of handlers: one file for each family.
 """
 
-from . import conv, elementwise, layout, norm, pool, reduce
+from . import conv, elementwise, layout, norm, pad, pool, reduce
 
-__all__ = ['conv', 'elementwise', 'layout', 'norm', 'pool', 'reduce']
+__all__ = ['conv', 'elementwise', 'layout', 'norm', 'pad', 'pool', 'reduce']

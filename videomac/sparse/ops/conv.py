@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ..geometry import Window
 from ..patch_tensor import PatchTensor, implements
-from ..sparse_map import Handler, UnsupportedOperationError
+from ..sparse_map import Handler
+from .pad import conv_padded
 
 __all__ = ['conv2d', 'linear', 'window']
 
@@ -36,7 +37,9 @@ def conv2d(
     - grouped kernels, whose halo would outweigh them, run on the scattered map.
     """
     x.require_layout('conv2d', channels_last=False)
-    view = Window.make(weight.shape[2:], stride, padding, dilation)
+    if not x.padding.fills_with(0.0):
+        return conv_padded(x, weight, bias, stride, padding, dilation, groups)
+    view = Window.make(weight.shape[2:], stride, padding, dilation).over(x)
     cells_out = view.output_cells(x, 'conv2d')
     if groups > 1:
         return _conv_scattered(x, weight, bias, view, groups)
@@ -78,13 +81,11 @@ def _conv_inside(
 def _conv_scattered(
     x: PatchTensor, weight: Tensor, bias: Tensor | None, view: Window, groups: int
 ) -> PatchTensor:
+    dense, pad = x.dense(), view.padding
     if view.padding != view.padding_end:
-        raise UnsupportedOperationError(
-            'grouped conv2d with unequal padding is not supported; use an odd kernel'
-        )
-    out = F.conv2d(
-        x.dense(), weight, bias, view.stride, view.padding, view.dilation, groups
-    )
+        (top, left), (bottom, right) = view.padding, view.padding_end
+        dense, pad = F.pad(dense, (left, right, top, bottom)), (0, 0)
+    out = F.conv2d(dense, weight, bias, view.stride, pad, view.dilation, groups)
     cells = view.output_cells(x, 'conv2d')
     return x.like(x.grid.gather(out.permute(0, 2, 3, 1), *cells))
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch.nn.functional as F
+from torch import Tensor
 
 from ..geometry import Window, as_pair, check_pooling
 from ..patch_tensor import PatchTensor, implements
 from ..sparse_map import Handler, UnsupportedOperationError
 from .conv import window
+from .pad import padded_dense
 from .reduce import mean
 
 __all__ = ['adaptive_avg_pool2d', 'avg_pool2d', 'max_pool2d']
@@ -27,13 +29,20 @@ def max_pool2d(
     return_indices: bool = False,
 ) -> PatchTensor:
     """Maximum over the visible cells of each window."""
-    check_pooling(x, 'max_pool2d', ceil_mode=ceil_mode, return_indices=return_indices)
-    view = Window.make(kernel_size, stride or kernel_size, padding, dilation)
+    check_pooling(x, 'max_pool2d', return_indices=return_indices)
+    view = Window.make(kernel_size, stride or kernel_size, padding, dilation).over(x)
+    view = view.rounded_up(x) if ceil_mode else view
     cells_out = view.output_cells(x, 'max_pool2d')
-    values = window(x, view, cells_out, fill=float('-inf')).permute(0, 3, 1, 2)
+    lowest = float('-inf')
+    if not x.padding.fills_with(lowest):  # cells of the padding take part
+        dense = padded_dense(x, lowest)
+        out = F.max_pool2d(dense, kernel_size, stride, padding, dilation, ceil_mode)
+        data = x.grid.gather(out.permute(0, 2, 3, 1), *cells_out)
+        return x.like(data.masked_fill(data == lowest, 0.0))
+    values = window(x, view, cells_out, fill=lowest).permute(0, 3, 1, 2)
     out = F.max_pool2d(values, view.kernel, view.stride, dilation=view.dilation)
-    if not view.holds_own_cell:  # a dilated window may see nothing
-        out = out.masked_fill(out == float('-inf'), 0.0)
+    if not view.holds_own_cell:  # a dilated or shifted window may see nothing
+        out = out.masked_fill(out == lowest, 0.0)
     return x.like(out.permute(0, 2, 3, 1).contiguous())
 
 
@@ -53,22 +62,45 @@ def avg_pool2d(
     Cells of the padding count as in the dense operation (``count_include_pad``), so that
     an image without masked patches is pooled as usual.
     """
-    check_pooling(x, 'avg_pool2d', ceil_mode=ceil_mode, divisor_override=divisor_override)
-    view = Window.make(kernel_size, stride or kernel_size, padding)
+    check_pooling(x, 'avg_pool2d', divisor_override=divisor_override)
+    view = Window.make(kernel_size, stride or kernel_size, padding).over(x)
+    view = view.rounded_up(x) if ceil_mode else view
     cells_out = view.output_cells(x, 'avg_pool2d')
-    total = F.avg_pool2d(
-        window(x, view, cells_out).permute(0, 3, 1, 2),
-        view.kernel,
-        view.stride,
-        divisor_override=1,
-    )
+    if view.kernel == view.stride and not any(view.padding + view.padding_end):
+        out = F.avg_pool2d(x.data.permute(0, 3, 1, 2), view.kernel)
+        return x.like(out.permute(0, 2, 3, 1).contiguous())
+    if x.padding.fills_with(0.0):
+        values = window(x, view, cells_out).permute(0, 3, 1, 2)
+        total = F.avg_pool2d(values, view.kernel, view.stride, divisor_override=1)
+        total = total.permute(0, 2, 3, 1)
+    else:
+        values = _pad_window(padded_dense(x), x, view, 0.0)
+        total = _gathered_sum(values, x, view, cells_out)
     mask = x.grid.cell_mask(*x.cells)[:, None].to(x.dtype)
-    mask = F.pad(
-        mask, [view.padding[1]] * 2 + [view.padding[0]] * 2, value=count_include_pad
-    )
-    seen = F.avg_pool2d(mask, view.kernel, view.stride, divisor_override=1)
-    count = x.grid.gather(seen.permute(0, 2, 3, 1), *cells_out)
-    return x.like(total.permute(0, 2, 3, 1) / count)
+    mask = x.padding.applied(mask, value=1.0)
+    mask = _pad_window(mask, x, view, float(count_include_pad))
+    count = _gathered_sum(mask, x, view, cells_out)
+    if not view.holds_own_cell:  # a shifted window may see nothing
+        count = count.clamp(min=1.0)
+    return x.like(total / count)
+
+
+def _pad_window(dense: Tensor, x: PatchTensor, view: Window, value: float) -> Tensor:
+    """Add the window's own padding to a padded dense map, and what hangs over."""
+    pad, over = x.padding, view.overhang
+    own = [
+        *(view.padding[1] - pad.left, view.padding_end[1] - pad.right - over[1]),
+        *(view.padding[0] - pad.top, view.padding_end[0] - pad.bottom - over[0]),
+    ]
+    return F.pad(F.pad(dense, own, value=value), (0, over[1], 0, over[0]))
+
+
+def _gathered_sum(
+    dense: Tensor, x: PatchTensor, view: Window, cells_out: tuple[int, int]
+) -> Tensor:
+    """Sum of each window of a dense map, for the visible patches: [N, h, w, C]."""
+    total = F.avg_pool2d(dense, view.kernel, view.stride, divisor_override=1)
+    return x.grid.gather(total.permute(0, 2, 3, 1), *cells_out)
 
 
 @implements('adaptive_avg_pool2d')
