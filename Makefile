@@ -1,7 +1,7 @@
 # Everything works from a fresh clone, in any folder. The environment is .venv, or the
 # folder that VIDEOMAC_VENV names; PYTHON names the interpreter to make it from.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow lint typecheck clean
+.PHONY: help venv demo test test-slow lint typecheck minkowski clean
 
 VIDEOMAC_VENV ?= .venv
 PYTHON ?=
@@ -32,6 +32,9 @@ lint: venv ## Check style and formatting
 
 typecheck: venv ## Check types
 	@$(RUN) -m mypy videomac tests tools setup.py
+
+minkowski: venv ## Build MinkowskiEngine, to compare with (ten minutes; needs g++, OpenBLAS)
+	@sh tools/misc/build_minkowski.sh
 
 clean: ## Remove what builds, tests and runs of tools leave (not the environment)
 	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
