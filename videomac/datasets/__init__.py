@@ -1,6 +1,10 @@
 """Data sets, the sources they read from, and transforms."""
 
+from .davis import DAVISDataset
 from .frame_pairs import FramePairDataset
+from .jhmdb import JHMDBDataset
+from .label_maps import LabelMapError
+from .propagation_sample import PropagationVideo
 from .sources import (
     FrameFolders,
     FrameSource,
@@ -17,8 +21,13 @@ from .transforms import (
     FramesResizedCenterCrop,
     PackFrames,
 )
+from .tree_check import BrokenTreeError
+from .vip import VIPDataset
+from .youtube_vos_eval import YouTubeVOSDataset
 
 __all__ = [
+    'BrokenTreeError',
+    'DAVISDataset',
     'FrameFolders',
     'FramePairDataset',
     'FrameSource',
@@ -26,10 +35,15 @@ __all__ = [
     'FramesRandomFlip',
     'FramesRandomResizedCrop',
     'FramesResizedCenterCrop',
+    'JHMDBDataset',
+    'LabelMapError',
     'PackFrames',
+    'PropagationVideo',
     'UnreadableVideoError',
+    'VIPDataset',
     'VideoFiles',
     'VideoList',
     'VideoRecord',
     'YouTubeVOS',
+    'YouTubeVOSDataset',
 ]

@@ -1,0 +1,102 @@
+"""Frames of a video as a network takes them: resized, normalised, decoded on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from .sources import UnreadableVideoError
+
+__all__ = ['NetworkFrames', 'network_size']
+
+
+def network_size(
+    ori_size: tuple[int, int],
+    size: int | Sequence[int] | None,
+    multiple: int = 1,
+) -> tuple[int, int]:
+    """Choose the size that frames, and the labels with them, are resized to.
+
+    Args:
+        ori_size: Height and width of the frames on disk.
+        size: Length of the short side; or height and width, which need not keep the
+            ratio; or None to leave the frames as they are.
+        multiple: With a short side, what the long side is floored to a multiple of. So
+            the ratio is not kept exactly either.
+
+    Returns:
+        Height and width for the network. With 480 and 64, as DINO has it: 480 x 854
+        gives 480 x 832, 854 x 480 gives 832 x 480.
+
+    Raises:
+        ValueError: ``size`` or ``multiple`` is not positive, or ``size`` has neither
+            one nor two numbers.
+    """
+    if size is None:
+        return ori_size
+    sides = (size,) if isinstance(size, int) else tuple(size)
+    if len(sides) not in (1, 2) or min(*sides, multiple) < 1:
+        raise ValueError(
+            'size must be the short side, (height, width) or None, and multiple at '
+            f'least 1; got size={size!r}, multiple={multiple!r}'
+        )
+    if len(sides) == 2:
+        return sides[0], sides[1]
+    height, width = ori_size
+    short, long = sorted(ori_size)
+    # In whole numbers: floor(side * long / short / multiple) * multiple.
+    scaled = max(1, sides[0] * long // (short * multiple)) * multiple
+    return (scaled, sides[0]) if height > width else (sides[0], scaled)
+
+
+class NetworkFrames:
+    """The frames of a video as tensors, see :class:`FrameTensors`.
+
+    A frame is decoded to 8 bits, resized with OpenCV's bilinear interpolation, divided
+    by 255 and normalised, in this order (``read_frame`` of DINO's evaluation).
+
+    Args:
+        paths: Files of the frames.
+        size: Height and width of the tensors.
+        mean: Mean to subtract, of red, green and blue in [0, 1].
+        std: Deviation to divide by.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str | Path],
+        size: tuple[int, int],
+        mean: Sequence[float],
+        std: Sequence[float],
+    ) -> None:
+        self.paths = tuple(paths)
+        self.size = size
+        self.mean = np.array(mean, np.float32)
+        self.std = np.array(std, np.float32)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> Tensor:
+        """Decode one frame, float32 ``[3, H, W]``.
+
+        Raises:
+            UnreadableVideoError: The frame cannot be decoded.
+        """
+        path = str(self.paths[index])
+        # Annotations know nothing of the orientation that a camera may have noted.
+        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        image = cv2.imread(path, flags)
+        if image is None:
+            raise UnreadableVideoError(path, 'OpenCV cannot decode it; fetch it anew')
+        height, width = self.size
+        if image.shape[:2] != self.size:
+            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+        rgb = image[..., ::-1].astype(np.float32) / 255
+        rgb = (rgb - self.mean) / self.std
+        return torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
