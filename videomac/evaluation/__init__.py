@@ -1,0 +1,16 @@
+"""Scores of label propagation, and predictions on disk."""
+
+from .j_and_f_metric import JAndFMetric
+from .pck_metric import PCKMetric
+from .video_metric import VideoMetric
+from .vip_metrics import VIPInstanceAP, VIPMeanIoU
+from .writer import PredictionWriter
+
+__all__ = [
+    'JAndFMetric',
+    'PCKMetric',
+    'PredictionWriter',
+    'VIPInstanceAP',
+    'VIPMeanIoU',
+    'VideoMetric',
+]

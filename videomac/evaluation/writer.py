@@ -1,0 +1,186 @@
+"""Predictions on disk: what a killed run has finished, a later one need not do again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from videomac.datasets.label_maps import LabelFiles, LabelMapError, write_label_map
+from videomac.datasets.propagation_sample import PropagationVideo
+
+from .tables import write_text
+
+__all__ = ['PredictionWriter']
+
+POSES = 'poses.npz'
+RUN = 'run.json'
+
+
+class PredictionWriter:
+    """Writes and reads the predictions of whole videos.
+
+    Masks become ``<out_dir>/<video>/<frame>.png``, palette PNGs of the size of the
+    annotation: what the official DAVIS toolkit and the CodaLab servers read. Joints
+    become ``<out_dir>/<video>/poses.npz`` with ``points`` and ``visible``.
+
+    A video's folder is filled under another name and then moved to its place, so that
+    it is there as a whole or not at all, whenever the process is killed. Processes may
+    share a writer's folder if they write different videos.
+
+    Args:
+        out_dir: Folder of the predictions; made if it does not exist.
+        run: What the predictions depend on, such as config and checkpoint, as JSON
+            has it. It is kept beside them, and predictions of another run are refused
+            rather than mixed in. None to keep and compare nothing.
+
+    Raises:
+        ValueError: ``out_dir`` has predictions of another run.
+    """
+
+    def __init__(
+        self, out_dir: str | os.PathLike[str], run: Mapping[str, Any] | None = None
+    ) -> None:
+        self.out_dir = Path(out_dir)
+        self.out_dir.mkdir(parents=True, exist_ok=True)
+        if run is not None:
+            self._claim(dict(run))
+
+    def _claim(self, run: dict[str, Any]) -> None:
+        """Compare the run with that of the predictions already there, or note it."""
+        path = self.out_dir / RUN
+        wanted = json.loads(json.dumps(run))
+        try:
+            noted = json.loads(path.read_text(encoding='utf-8'))
+        except FileNotFoundError:
+            write_text(path, json.dumps(wanted, indent=2, sort_keys=True) + '\n')
+            return
+        except ValueError:
+            noted = None
+        if noted == wanted:
+            return
+        raise ValueError(
+            f"'{self.out_dir}' holds predictions of another run "
+            f'({_difference(noted, wanted)}). Remove it, or write to another folder'
+        )
+
+    def folder(self, video: PropagationVideo) -> Path:
+        """Folder of the predictions of a video."""
+        return self.out_dir / video.video
+
+    def is_done(self, video: PropagationVideo) -> bool:
+        """Whether all predictions of a video are there."""
+        folder = self.folder(video)
+        if video.points is not None:
+            return (folder / POSES).is_file()
+        return all((folder / name).is_file() for name in _mask_names(video).values())
+
+    def write(self, video: PropagationVideo, prediction: Mapping[str, Any]) -> None:
+        """Write the predictions of a video, in the place of older ones.
+
+        Args:
+            video: The video.
+            prediction: ``masks``, uint8 ids ``[H0, W0]`` of all frames, the first the
+                annotation; or ``points`` ``[T, J, 2]`` and ``visible`` ``[T, J]``.
+
+        Raises:
+            ValueError: The prediction is not of the video's length or size.
+        """
+        final = self.folder(video)
+        # The name is the video's, so that what a killed process left is cleared here.
+        partial = self.out_dir / '.partial' / video.video
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        if video.points is None:
+            self._write_masks(partial, video, prediction['masks'])
+        else:
+            points = np.asarray(prediction['points'])
+            visible = np.asarray(prediction['visible'], np.bool_)
+            _check_length(video, len(points))
+            np.savez(partial / POSES, points=points, visible=visible)
+        shutil.rmtree(final, ignore_errors=True)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(partial, final)
+        self._tidy(partial.parent)
+
+    def _write_masks(self, folder: Path, video: PropagationVideo, masks: Any) -> None:
+        """Write the masks of the frames that are asked for."""
+        _check_length(video, len(masks))
+        for t, name in _mask_names(video).items():
+            mask = np.asarray(masks[t])
+            if mask.shape != video.ori_size:
+                raise ValueError(
+                    f"video '{video.video}', frame {t}: the mask is {list(mask.shape)}, "
+                    f'the frame {list(video.ori_size)}'
+                )
+            write_label_map(folder / name, mask, video.palette)
+
+    def _tidy(self, folder: Path) -> None:
+        """Remove the folders of partial predictions that are empty."""
+        while folder != self.out_dir:
+            try:
+                folder.rmdir()
+            except OSError:  # another process is at work in it, or was killed there
+                return
+            folder = folder.parent
+
+    def read(self, video: PropagationVideo) -> dict[str, Any]:
+        """Read the predictions of a video.
+
+        Returns:
+            ``masks``, a sequence that reads each when it is asked for; or ``points``
+            and ``visible``.
+
+        Raises:
+            FileNotFoundError: They are not all there.
+            ValueError: The joints cannot be read.
+        """
+        folder = self.folder(video)
+        if not self.is_done(video):
+            raise FileNotFoundError(
+                f"'{folder}' does not hold all predictions of video '{video.video}'"
+            )
+        if video.points is None:
+            names = _mask_names(video).values()
+            return {'masks': LabelFiles([folder / name for name in names])}
+        try:
+            with np.load(folder / POSES) as poses:
+                return {'points': poses['points'], 'visible': poses['visible']}
+        except (OSError, ValueError, KeyError) as error:
+            raise LabelMapError(folder / POSES, f'cannot be read ({error})') from error
+
+
+def _mask_names(video: PropagationVideo) -> dict[int, str]:
+    """Files of the masks, by frame; some benchmarks want those of some frames only."""
+    stems = {t: Path(frame).stem for t, frame in enumerate(video.frames)}
+    written = video.meta.get('written')
+    return {
+        t: f'{stem}.png'
+        for t, stem in stems.items()
+        if written is None or stem in written
+    }
+
+
+def _check_length(video: PropagationVideo, number: int) -> None:
+    """Raise ValueError unless there is a prediction for each frame."""
+    if number != len(video.frames):
+        raise ValueError(
+            f"video '{video.video}' has {len(video.frames)} frames, the prediction "
+            f'{number}'
+        )
+
+
+def _difference(noted: Any, wanted: dict[str, Any]) -> str:
+    """Say in what two runs differ."""
+    if not isinstance(noted, dict):
+        return f'its {RUN} cannot be read'
+    return '; '.join(
+        f'{key}: {noted.get(key)!r} there, {wanted.get(key)!r} now'
+        for key in sorted(noted.keys() | wanted.keys())
+        if noted.get(key) != wanted.get(key)
+    )
