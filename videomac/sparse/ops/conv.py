@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..geometry import Window
 from ..patch_tensor import PatchTensor, implements
 from ..sparse_map import Handler
+from .convolution import HaloConvolution
 from .pad import conv_padded
 
-__all__ = ['conv2d', 'linear', 'window']
+__all__ = ['conv2d', 'linear']
 
 
 @implements('conv2d')
@@ -28,44 +30,37 @@ def conv2d(
 ) -> PatchTensor:
     """Convolve: read zeros where nothing is visible, write visible cells only.
 
-    Each of the ways to compute it costs a quarter of the dense multiplications when a
-    quarter is visible, except the last (see docs/design/performance.md):
+    There are three ways to compute it (see docs/design/performance.md):
 
     - 1x1 kernels are a matrix product on the cells;
     - kernels as large as their stride stay inside a patch: a reshape and a product;
-    - dense kernels gather each patch with the halo that they read;
-    - grouped kernels, whose halo would outweigh them, run on the scattered map.
+    - others gather each patch with the halo that they read.
     """
     x.require_layout('conv2d', channels_last=False)
     if not x.padding.fills_with(0.0):
         return conv_padded(x, weight, bias, stride, padding, dilation, groups)
     view = Window.make(weight.shape[2:], stride, padding, dilation).over(x)
     cells_out = view.output_cells(x, 'conv2d')
-    if groups > 1:
-        return _conv_scattered(x, weight, bias, view, groups)
-    if view.padding == view.padding_end == (0, 0) and view.kernel == (1, 1):
-        data = x.data[:, :: view.stride[0], :: view.stride[1]]
-        return x.like(F.linear(data, weight.flatten(1), bias))
-    if view.padding == view.padding_end == (0, 0) and view.kernel == view.stride:
-        return x.like(_conv_inside(x.data, weight, bias, cells_out))
-    halo = window(x, view, cells_out).permute(0, 3, 1, 2)
-    out = F.conv2d(halo, weight, bias, stride=view.stride, dilation=view.dilation)
-    return x.like(out.permute(0, 2, 3, 1).contiguous())
+    if groups == 1 and view.padding == view.padding_end == (0, 0):
+        if view.kernel == (1, 1):
+            data = x.data[:, :: view.stride[0], :: view.stride[1]]
+            return x.like(F.linear(data, weight.flatten(1), bias))
+        if view.kernel == view.stride:
+            return x.like(_conv_inside(x.data, weight, bias, cells_out))
+    data, weight, bias = _autocast(x.data, weight, bias)
+    return x.like(HaloConvolution.apply(data, weight, bias, x.grid, view))
 
 
-def window(
-    x: PatchTensor, view: Window, cells_out: tuple[int, int], fill: float = 0.0
-) -> Tensor:
-    """Gather for each visible patch the cells that its output reads.
+def _autocast(*tensors: Tensor | None) -> list[Any]:
+    """Bring tensors to the type in which autocast wants convolutions.
 
-    Returns:
-        Shape [N, rows, cols, C], ``fill`` where nothing is visible.
+    Autocast would reach into the forward pass of an autograd function, not its backward.
     """
-    start, length = view.reach(cells_out)
-    table = x.grid.window_table(x.cells, start, length)
-    flat = x.data.reshape(-1, x.channels)
-    padded = F.pad(flat, (0, 0, 0, 1), value=fill)
-    return padded.index_select(0, table.flatten()).view(*table.shape, x.channels)
+    device = next(t.device.type for t in tensors if t is not None)
+    if not torch.is_autocast_enabled(device):
+        return list(tensors)
+    dtype = torch.get_autocast_dtype(device)
+    return [t if t is None or t.dtype == torch.float64 else t.to(dtype) for t in tensors]
 
 
 def _conv_inside(
@@ -76,18 +71,6 @@ def _conv_inside(
     blocks = data.reshape(-1, h, k, w, m, data.shape[3]).permute(0, 1, 3, 2, 4, 5)
     kernel = weight.permute(0, 2, 3, 1).flatten(1)
     return F.linear(blocks.flatten(3), kernel, bias)
-
-
-def _conv_scattered(
-    x: PatchTensor, weight: Tensor, bias: Tensor | None, view: Window, groups: int
-) -> PatchTensor:
-    dense, pad = x.dense(), view.padding
-    if view.padding != view.padding_end:
-        (top, left), (bottom, right) = view.padding, view.padding_end
-        dense, pad = F.pad(dense, (left, right, top, bottom)), (0, 0)
-    out = F.conv2d(dense, weight, bias, view.stride, pad, view.dilation, groups)
-    cells = view.output_cells(x, 'conv2d')
-    return x.like(x.grid.gather(out.permute(0, 2, 3, 1), *cells))
 
 
 @implements('linear')
