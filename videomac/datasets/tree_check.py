@@ -77,7 +77,7 @@ class TreeCheck:
         more = f'\n  and {number - self.shown} more' if number > self.shown else ''
         plural = 's' if number > 1 else ''
         raise BrokenTreeError(
-            f'{self.what} has {number} problem{plural}:{listed}{more}\n{advice}'
+            f'{self.what}: {number} problem{plural}{listed}{more}\n{advice}'
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,10 @@ class PredictionWriter:
         if video.points is not None:
             return (folder / POSES).is_file()
         return all((folder / name).is_file() for name in _mask_names(video).values())
+
+    def missing(self, videos: Iterable[PropagationVideo]) -> list[str]:
+        """Names of the videos whose predictions are not all there."""
+        return [video.video for video in videos if not self.is_done(video)]
 
     def write(self, video: PropagationVideo, prediction: Mapping[str, Any]) -> None:
         """Write the predictions of a video, in the place of older ones.
