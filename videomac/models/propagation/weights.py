@@ -1,0 +1,131 @@
+"""Weights for a network from a checkpoint, all of them or an error."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmengine.runner import CheckpointLoader
+from torch import Tensor, nn
+
+__all__ = ['load_weights', 'read_state']
+
+#: Where the network of a checkpoint may be, if the caller does not say.
+PREFIXES = ('', 'encoder.', 'backbone.', 'backbone.network.', 'model.')
+#: Parts of classifiers that a network for features does not have.
+HEADS = ('fc.', 'head.', 'head_', 'classifier.')
+#: Keys that an error message lists of each kind.
+SHOWN = 5
+
+
+def read_state(checkpoint: str) -> dict[str, Tensor]:
+    """Read the tensors of a checkpoint, without running code from it.
+
+    Args:
+        checkpoint: Path or address, as mmengine takes them.
+
+    Returns:
+        Its ``state_dict``, or ``model``, or else the whole of it, without the prefix
+        ``module.`` that parallel training adds.
+
+    Raises:
+        ValueError: If the file is no checkpoint of plain data.
+    """
+    try:
+        # Since torch 2.6, which we need, this loads with weights_only=True.
+        content = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f"'{checkpoint}' holds more than tensors and plain data, and loading it "
+            'could run code from it. If you trust the file, save its state_dict alone: '
+            "torch.save(torch.load(path, weights_only=False)['state_dict'], new_path)"
+        ) from error
+    for name in ('state_dict', 'model'):
+        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
+            content = content[name]
+            break
+    if not isinstance(content, Mapping):
+        raise ValueError(f"'{checkpoint}' holds no state dict, but {type(content)}")
+    state = {name: value for name, value in content.items() if isinstance(value, Tensor)}
+    if not state:
+        raise ValueError(f"'{checkpoint}' holds no weights; its keys: {list(content)}")
+    if all(name.startswith('module.') for name in state):
+        state = {name.removeprefix('module.'): value for name, value in state.items()}
+    return state
+
+
+def load_weights(
+    network: nn.Module,
+    checkpoint: str,
+    prefix: str | None = None,
+    ignore: Sequence[str] = HEADS,
+) -> None:
+    """Load a checkpoint into a network, every key of both.
+
+    Args:
+        network: Any network, also mmpretrain's ``TIMMBackbone``, into which a checkpoint
+            of timm itself fits as well.
+        checkpoint: Path or address: of a pre-training run, of a classifier, or a bare
+            state dict.
+        prefix: What the keys of the network begin with in the checkpoint:
+            ``'encoder.'`` for the online and ``'target.encoder.'`` for the target
+            network of a pre-training run. None: found out, ``'encoder.'`` included.
+        ignore: Beginnings of keys that the checkpoint may have and the network not.
+
+    Raises:
+        ValueError: If keys or shapes do not fit; the message lists them.
+    """
+    state = read_state(checkpoint)
+    goals: list[nn.Module] = [network]
+    timm_model = getattr(network, 'timm_model', None)
+    if isinstance(timm_model, nn.Module):
+        goals.append(timm_model)
+    fits = []
+    for start in PREFIXES if prefix is None else (prefix,):
+        part = {
+            name.removeprefix(start): value
+            for name, value in state.items()
+            if name.startswith(start)
+        }
+        fits += [(_misfits(goal, part, ignore), start, goal, part) for goal in goals]
+    misfits, start, goal, part = min(fits, key=lambda fit: sum(map(len, fit[0].values())))
+    if any(misfits.values()):
+        lists = '\n'.join(
+            f'  {len(keys)} {kind}: {", ".join(keys[:SHOWN])}'
+            + (', ...' if len(keys) > SHOWN else '')
+            for kind, keys in misfits.items()
+            if keys
+        )
+        raise ValueError(
+            f"the checkpoint '{checkpoint}' does not fit {type(network).__name__} "
+            f'(keys beginning with {start!r} compared):\n{lists}\n'
+            'Give the config that it was trained with, or the prefix of the network in '
+            f'it; its keys begin with {_beginnings(state)}'
+        )
+    names = goal.state_dict()
+    goal.load_state_dict({name: part[name] for name in part if name in names})
+
+
+def _misfits(
+    network: nn.Module, state: Mapping[str, Tensor], ignore: Sequence[str]
+) -> dict[str, list[str]]:
+    """List the keys that do not fit, by what is wrong with them."""
+    own: Mapping[str, Any] = network.state_dict()
+    return {
+        'missing': [name for name in own if name not in state],
+        'unexpected': [
+            name
+            for name in state
+            if name not in own and not name.startswith(tuple(ignore))
+        ],
+        'of another shape': [
+            f'{name} {tuple(state[name].shape)}, not {tuple(value.shape)}'
+            for name, value in own.items()
+            if name in state and state[name].shape != value.shape
+        ],
+    }
+
+
+def _beginnings(state: Mapping[str, Tensor]) -> list[str]:
+    return sorted({name.split('.')[0] + '.' for name in state if '.' in name})
