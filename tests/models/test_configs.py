@@ -46,6 +46,15 @@ def test_config_builds_and_computes_losses(path: Path) -> None:
         assert ('-amp-' in path.name) == (cfg.optim_wrapper.type == 'AmpOptimWrapper')
 
 
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_patches_divide_the_frames(path: Path) -> None:
+    cfg = Config.fromfile(path)
+    crop = cfg.train_dataloader.dataset.pipeline[0]
+    assert crop.type == 'FramesRandomResizedCrop'
+    assert crop.size == cfg.image_size
+    assert crop.size % cfg.model.masking.patch_size == 0
+
+
 def test_configs_inherit_at_most_two_levels_deep() -> None:
     for path in configs_root().rglob('_base_/**/*.py'):
         assert '_base_ =' not in path.read_text(), (

@@ -50,7 +50,9 @@ def error(got: Tensor, expected: Tensor, least: float = 1e-30) -> float:
 def test_backends_agree_at_full_size(path: Path, checkpointing: bool) -> None:
     cfg = Config.fromfile(path)
     init_default_scope('videomac')
-    encoder = MODELS.build(dict(cfg.model.encoder, with_cp=checkpointing))
+    stock = cfg.model.encoder.get('encoder', cfg.model.encoder)  # within OutputStride
+    stock.with_cp = checkpointing
+    encoder = MODELS.build(cfg.model.encoder)
     # BatchNorm over the few visible cells of the last stage amplifies rounding beyond
     # any fixed tolerance in float32, in both backends alike: there float64 decides.
     batch_norm = any(isinstance(m, nn.BatchNorm2d) for m in encoder.modules())
@@ -58,9 +60,10 @@ def test_backends_agree_at_full_size(path: Path, checkpointing: bool) -> None:
     randomise(encoder)
     encoder.to(kind).train()
     torch.manual_seed(0)
-    images = torch.randn(2, 3, 224, 224, dtype=kind)
+    size = cfg.image_size
+    images = torch.randn(2, 3, size, size, dtype=kind)
     patch_size = cfg.model.masking.patch_size
-    for grid in RandomPatchMasking(patch_size, 0.75, symmetric=False)(2, (224, 224)):
+    for grid in RandomPatchMasking(patch_size, 0.75, symmetric=False)(2, (size, size)):
         got, gradients = run(PatchSparse(), encoder, images, grid)
         expected, references = run(MaskedDense(), encoder, images, grid)
         assert error(got, expected) < tolerance
