@@ -6,14 +6,17 @@ from .decoders import ConvNeXtDecoder
 from .encoders import IsotropicConvNeXt, ReleasedConvNeXt, ReleasedResNet
 from .losses import MaskedReconstructionLoss, ReconstructionConsistencyLoss
 from .masking import RandomPatchMasking
+from .propagation import FeatureExtractor, LabelPropagator, TorchvisionBackbone
 from .target import EMATarget
 from .videomac import VideoMAC
 
 __all__ = [
     'ConvNeXtDecoder',
     'EMATarget',
+    'FeatureExtractor',
     'FramesDataPreprocessor',
     'IsotropicConvNeXt',
+    'LabelPropagator',
     'MaskedDense',
     'MaskedReconstructionLoss',
     'PatchSparse',
@@ -21,5 +24,6 @@ __all__ = [
     'ReconstructionConsistencyLoss',
     'ReleasedConvNeXt',
     'ReleasedResNet',
+    'TorchvisionBackbone',
     'VideoMAC',
 ]
