@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 
 version=0.5.4
 sum=b1879c00d0b0b1d30ba622cce239886a7e3c78ee9da1064cdfe2f64c2ab15f94
-ninja=1.13.0
+tools="pip==25.2 ninja==1.13.0"  # for the build only
 venv=${VIDEOMAC_VENV:-.venv}
 cxx=${CXX:-c++}
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
@@ -55,12 +55,13 @@ check_system() {
 
 fetch() {
     say "[1/3] Fetching MinkowskiEngine $version ..."
-    printf 'MinkowskiEngine==%s --hash=sha256:%s\n' "$version" "$sum" >"$work/pin.txt"
-    logged "$python" -m pip download --no-deps --no-binary :all: --no-build-isolation \
-        -r "$work/pin.txt" -d "$work"
-    if ! command -v ninja >/dev/null 2>&1; then
-        logged "$python" -m pip install --target "$work/tools" "ninja==$ninja"
-    fi
+    # pip asks setup.py for the metadata, and that wants its options then already. Older
+    # versions of pip cannot hand them on.
+    logged "$python" -m pip install --target "$work/tools" $tools
+    printf '%s\n' "MinkowskiEngine==$version --hash=sha256:$sum \\" \
+        '  --config-settings="--global-option=--blas=openblas --cpu_only"' >"$work/pin.txt"
+    logged env PYTHONPATH="$work/tools" "$python" -m pip download --use-pep517 \
+        --no-deps --no-binary :all: --no-build-isolation -r "$work/pin.txt" -d "$work"
     mkdir "$work/source"
     tar xzf "$work/MinkowskiEngine-$version.tar.gz" -C "$work/source" --strip-components 1
     # Python 3.10 dropped this place of Sequence.

@@ -63,6 +63,14 @@ MinkowskiMap.handlers |= {
 }
 
 
+@implements('addcmul')
+def _addcmul(
+    func: Handler, a: Any, b: Any, c: Any, value: float = 1.0, out: None = None
+) -> MinkowskiMap:
+    x = next(m for m in (a, b, c) if isinstance(m, MinkowskiMap))
+    return x.like(_rows(a, x) + value * _rows(b, x) * _rows(c, x))
+
+
 @implements('cat')
 def _cat(func: Handler, maps: Sequence[Any], dim: int = 0) -> MinkowskiMap:
     x = next(m for m in maps if isinstance(m, MinkowskiMap))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -10,13 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..geometry import Window, check_pooling
+from ..geometry import Window, check_pooling, plan_padding
 from ..sparse_map import Handler, UnsupportedOperationError
 from .engine import load_engine
 from .minkowski_map import MinkowskiMap, implements
 from .sites import Sites
 
-__all__ = ['avg_pool2d', 'conv2d', 'max_pool2d']
+__all__ = ['avg_pool2d', 'conv2d', 'max_pool2d', 'pad']
 
 
 @implements('conv2d')
@@ -39,7 +40,7 @@ def conv2d(
         UnsupportedOperationError: If its cells are not those of a dense convolution.
     """
     x.require_layout('conv2d', channels_last=False)
-    view = Window.make(weight.shape[2:], stride, padding, dilation)
+    view = Window.make(weight.shape[2:], stride, padding, dilation).over(x)
     view.output_cells(x, 'conv2d')
     if view.kernel == view.stride == (1, 1) and groups == 1:
         return x.like(F.linear(x.data, weight.flatten(1), bias))
@@ -133,6 +134,26 @@ def _convolve_channels(
     return engine.MinkowskiChannelwiseConvolution.forward(module, x).F
 
 
+@implements('pad')
+def pad(
+    func: Handler,
+    x: MinkowskiMap,
+    pad: Sequence[int],
+    mode: str = 'constant',
+    value: float | None = None,
+) -> MinkowskiMap:
+    """Pad channels at once, and rows and columns with zeros for the next convolution."""
+    padding, channels = plan_padding(x, pad, mode, value)
+    if not padding.fills_with(0.0):
+        raise UnsupportedOperationError(
+            f'pad in mode {mode!r} with {value}: MinkowskiEngine knows no cells around a '
+            "map but absent ones. Use sparse=dict(type='PatchSparse')."
+        )
+    out = x.like(F.pad(x.data, channels, value=value) if any(channels) else x.data)
+    out.padding = padding
+    return out
+
+
 @implements('max_pool2d')
 def max_pool2d(
     func: Handler,
@@ -145,9 +166,9 @@ def max_pool2d(
     return_indices: bool = False,
 ) -> MinkowskiMap:
     """Maximum over the visible cells of each window."""
-    check_pooling(x, 'max_pool2d', ceil_mode=ceil_mode, return_indices=return_indices)
+    check_pooling(x, 'max_pool2d', return_indices=return_indices)
     view = Window.make(kernel_size, stride or kernel_size, padding, dilation)
-    return _pool(x, view, 'max_pool2d')
+    return _pool(x, view.rounded_up(x) if ceil_mode else view, 'max_pool2d')
 
 
 @implements('avg_pool2d')
@@ -162,17 +183,22 @@ def avg_pool2d(
     divisor_override: int | None = None,
 ) -> MinkowskiMap:
     """Average over the visible cells of each window."""
-    check_pooling(x, 'avg_pool2d', ceil_mode=ceil_mode, divisor_override=divisor_override)
+    check_pooling(x, 'avg_pool2d', divisor_override=divisor_override)
     view = Window.make(kernel_size, stride or kernel_size, padding)
     if count_include_pad and view.padding != (0, 0):
         raise UnsupportedOperationError(
             'avg_pool2d with count_include_pad=True counts cells outside the map, which '
             "MinkowskiEngine cannot. Use sparse=dict(type='PatchSparse')."
         )
-    return _pool(x, view, 'avg_pool2d')
+    return _pool(x, view.rounded_up(x) if ceil_mode else view, 'avg_pool2d')
 
 
 def _pool(x: MinkowskiMap, view: Window, operation: str) -> MinkowskiMap:
+    if x.padding:
+        raise UnsupportedOperationError(
+            f'{operation} of a map padded by {x.padding.amounts}: the zeros would take '
+            "part, which MinkowskiEngine cannot. Use sparse=dict(type='PatchSparse')."
+        )
     view.output_cells(x, operation)
     for taps, step, pad in zip(view.kernel, view.dilation, view.padding, strict=True):
         if pad != (step * (taps - 1) // 2 if taps % 2 else 0):
