@@ -5,6 +5,7 @@ A multiply-add is what most papers, VideoMAC's Table 2 among them, call a FLOP.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,6 +46,9 @@ class MultiplyAddCounter(TorchFunctionMode):
     the visible cells count, however the backend computes them: neither halos nor what is
     computed at masked cells and thrown away.
 
+    Args:
+        dense: Whether sparse maps count whole, as if every cell were visible.
+
     Attributes:
         forward: Of the forward passes.
         backward: Of the backward passes that autograd has been told to remember: once
@@ -53,8 +57,9 @@ class MultiplyAddCounter(TorchFunctionMode):
             (``'ConvNeXt.stages.0'``); ``'Global'`` is the sum.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, dense: bool = False) -> None:
         super().__init__()
+        self.dense = dense
         self.forward = 0
         self.backward = 0
         self.by_module: Counter[str] = Counter()
@@ -86,19 +91,18 @@ class MultiplyAddCounter(TorchFunctionMode):
         return out
 
     def _count(self, x: Tensor | SparseMap, weight: Tensor, out: Any) -> None:
-        amount = _positions(out, weight.shape[0]) * weight.numel()
+        amount = self._positions(out, weight.shape[0]) * weight.numel()
         self.forward += amount
         if torch.is_grad_enabled():
             self.backward += amount * (int(x.requires_grad) + int(weight.requires_grad))
         for name in self._tracker.parents:
             self.by_module[name] += amount
 
-
-def _positions(out: Any, channels: int) -> int:
-    """Number of output vectors that were asked for."""
-    if isinstance(out, SparseMap):
-        return len(out.grid.index) * out.cells[0] * out.cells[1]
-    return out.numel() // channels
+    def _positions(self, out: Tensor | SparseMap, channels: int) -> int:
+        """Number of output vectors that were asked for."""
+        if isinstance(out, SparseMap) and not self.dense:
+            return len(out.grid.index) * out.cells[0] * out.cells[1]
+        return math.prod(out.shape) // channels
 
 
 @contextmanager
