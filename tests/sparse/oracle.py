@@ -184,10 +184,9 @@ def sum_space(x: Array, seen: Seen) -> Array:
 
 
 def mean_space(x: Array, seen: Seen) -> Array:
-    """Mean of the visible cells of each sample, [B, C]; NaN where none is visible."""
+    """Mean of the visible cells of each sample, [B, C]; zero where none is visible."""
     counts = [sum(c == b for c, _, _ in positions(seen)) for b in range(len(seen))]
-    with np.errstate(invalid='ignore'):
-        return sum_space(x, seen) / np.array(counts, dtype=float)[:, None]
+    return sum_space(x, seen) / np.array([max(n, 1) for n in counts])[:, None]
 
 
 def norm_space(x: Array, seen: Seen, p: float = 2.0) -> Array:

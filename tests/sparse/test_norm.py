@@ -242,6 +242,6 @@ def test_batch_norm_of_channels_last(kind: Kind) -> None:
 @both
 def test_unsupported_norms(kind: Kind) -> None:
     with pytest.raises(UnsupportedOperationError, match='instance_norm'):
-        nn.InstanceNorm2d(4).double()(wrong(kind, last=False))
+        nn.InstanceNorm2d(4).double()(wrong(kind, last=True))
     with pytest.raises(UnsupportedOperationError, match='local_response_norm'):
         nn.LocalResponseNorm(2)(wrong(kind, last=False))

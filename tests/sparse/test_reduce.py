@@ -132,7 +132,9 @@ def test_sample_without_visible_patches(kind: Kind) -> None:
     x: Any = case.make(kind)
     assert (x.sum((2, 3))[1] == 0).all()
     assert (x.norm(dim=(2, 3))[1] == 0).all()
-    assert x.mean((2, 3))[1].isnan().all()
+    assert (x.mean((2, 3))[1] == 0).all()  # a NaN would spoil a whole training step
+    assert (x.amax((2, 3))[1] == 0).all()
+    assert x.var((2, 3))[1].isnan().all()  # as torch says of too few values
 
 
 @both
@@ -162,18 +164,18 @@ def test_gradient_of_the_norm_of_nothing(kind: Kind) -> None:
 @pytest.mark.parametrize('dims', [(2,), (3,), (0,), (1, 2), (0, 1)])
 def test_unsupported_dimensions(name: str, dims: tuple[int, ...]) -> None:
     x: Any = make_case(RAGGED).make(PatchTensor)  # the dense reference can do these
-    with pytest.raises(UnsupportedOperationError, match=f'{name} over dim'):
+    with pytest.raises(UnsupportedOperationError, match=f"'{name}'.*over dim"):
         getattr(torch, name)(x, dim=dims)
 
 
 @both
-@pytest.mark.parametrize('name', ['var', 'std', 'amax', 'prod', 'median', 'argmax'])
+@pytest.mark.parametrize('name', ['prod', 'median', 'argmax', 'cumsum'])
 def test_unsupported_reductions(kind: Kind, name: str) -> None:
     x: Any = make_case(RAGGED).make(kind)
     with pytest.raises(UnsupportedOperationError, match=f"'{name}'"):
-        getattr(torch, name)(x)
+        getattr(torch, name)(x, 1)
     with pytest.raises(UnsupportedOperationError, match=f"'{name}'"):
-        getattr(x, name)()
+        getattr(x, name)(1)
 
 
 @both

@@ -10,13 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from ..registry import MODELS
-from . import masked_ops, ops  # noqa: F401  (they fill the tables of operations)
+from . import masked_ops, ops, view_ops  # noqa: F401  (they fill the tables)
 from .checkpointing import checkpoint_sparse_maps
 from .masked_tensor import MaskedTensor
 from .minkowski import MinkowskiMap, load_engine
+from .module_path import module_path
 from .patch_grid import PatchGrid
 from .patch_tensor import PatchTensor
-from .sparse_map import SparseMap
+from .sparse_map import SparseMap, UnsupportedOperationError
+from .sync_norm import sync_batch_norms
 
 __all__ = ['MaskedDense', 'Minkowski', 'PatchSparse', 'SparseBackend']
 
@@ -46,10 +48,13 @@ class SparseBackend(ABC):
             TypeError: If the encoder returns no feature map.
             RuntimeError: If gradients were lost on the way through the encoder.
         """
-        with checkpoint_sparse_maps():
-            features: Any = encoder(self.sparsify(images, grid))
+        features: Any = self._run(encoder, self.sparsify(images, grid))
         if isinstance(features, Sequence) and features:
             features = features[-1]
+        if isinstance(features, SparseMap) and features.padding:
+            raise UnsupportedOperationError.of(
+                'pad', features, 'it is the last operation'
+            )
         if not isinstance(features, SparseMap):
             shape = tuple(features.shape) if isinstance(features, Tensor) else features
             raise TypeError(
@@ -65,6 +70,18 @@ class SparseBackend(ABC):
                 'itself without autograd (an own gradient checkpointing?)'
             )
         return latent
+
+    @staticmethod
+    def _run(encoder: nn.Module, x: SparseMap) -> Any:
+        """Run the encoder; where an operation fails say in which of its modules."""
+        with checkpoint_sparse_maps(), sync_batch_norms():
+            try:
+                return encoder(x)
+            except (UnsupportedOperationError, ValueError) as error:
+                path = module_path(encoder, error.__traceback__)
+                if path is not None and len(error.args) == 1:
+                    error.args = (f'{error} This was in {path} of the encoder.',)
+                raise
 
 
 @MODELS.register_module()

@@ -66,6 +66,51 @@ def plan_padding(
     return padding, channels
 
 
+def channel_range(x: SparseMap, dim: int, start: int, length: int) -> int:
+    """Return the first of a range of channels of a map.
+
+    Raises:
+        UnsupportedOperationError: If the dimension is not that of the channels.
+        IndexError: If there are not as many channels.
+    """
+    if dim % 4 != x.channel_dim:
+        raise UnsupportedOperationError.of(
+            'narrow',
+            x,
+            f'dimension {dim} holds samples or cells, only channels are taken',
+        )
+    first = start + x.channels if start < 0 else start
+    if not 0 <= first <= first + length <= x.channels:
+        raise IndexError(f'channels {start} to {start + length} of {x}')
+    return first
+
+
+def space_axis(x: SparseMap, repeats: Any, dim: int) -> int:
+    """Return 0 for the dimension of rows and 1 for that of columns.
+
+    Raises:
+        UnsupportedOperationError: If it is neither, or not all are repeated as often.
+    """
+    axis = dim % 4 - (1 if x.channels_last else 2)
+    if axis not in (0, 1) or not isinstance(repeats, int):
+        raise UnsupportedOperationError.of(
+            'repeat_interleave', x, f'{repeats} times along dimension {dim}'
+        )
+    return axis
+
+
+def divided_cells(
+    x: SparseMap, factors: tuple[int, int], operation: str
+) -> tuple[int, int]:
+    """Cells of a patch after blocks of cells become one.
+
+    Raises:
+        ValueError: If the factors do not divide the patch's cells.
+    """
+    x.require_layout(operation, channels_last=False)
+    return Window(factors, factors).output_cells(x, operation)
+
+
 @dataclass(frozen=True)
 class Window:
     """A sliding window whose output covers the patches exactly as its input does.
@@ -169,17 +214,16 @@ class Window:
 
     @property
     def holds_own_cell(self) -> bool:
-        """Whether every window holds its own place, which is visible if its output is."""
+        """Whether every window reads a cell of its own patch, visible if its output is.
+
+        The cells of an output are the ``stride`` cells from its place on.
+        """
         return all(
-            before % step == 0 and before // step < size
-            for before, step, size in zip(
-                self.padding, self.dilation, self.kernel, strict=True
+            any(0 <= k * step - before < stride for k in range(size))
+            for before, step, size, stride in zip(
+                self.padding, self.dilation, self.kernel, self.stride, strict=True
             )
         )
-
-    def reversed(self) -> Window:
-        """The window of the convolution that carries gradients back, at stride 1."""
-        return replace(self, padding=self.padding_end, padding_end=self.padding)
 
     def reach(
         self, cells_out: tuple[int, int]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+import weakref
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -12,58 +13,19 @@ from typing_extensions import Self
 
 from .padding import NO_PADDING, Padding
 from .patch_grid import PatchGrid
+from .tensor_face import (
+    Handler,
+    TensorFace,
+    UnsupportedOperationError,
+    base_name,
+    is_inplace,
+    positional,
+)
 
 __all__ = ['Handler', 'SparseMap', 'UnsupportedOperationError', 'base_name']
 
-Handler = Callable[..., Any]
-
-#: Method names whose meaning is that of another operation.
-_ALIASES = {
-    'iadd': 'add',
-    'isub': 'sub',
-    'imul': 'mul',
-    'itruediv': 'div',
-    'multiply': 'mul',
-    'truediv': 'div',
-    'true_divide': 'div',
-    'divide': 'div',
-    'subtract': 'sub',
-    'radd': 'add',
-    'rmul': 'mul',
-    'rtruediv': 'rdiv',
-    'log_sigmoid': 'logsigmoid',
-    'concat': 'cat',
-    'concatenate': 'cat',
-}
-
-
 #: Operations that a padded map is made for; see :class:`.padding.Padding`.
 _TAKE_PADDING = ('conv2d', 'max_pool2d', 'avg_pool2d', 'pad')
-
-
-class UnsupportedOperationError(NotImplementedError):
-    """An operation that has no exact meaning on a map with masked cells."""
-
-
-def base_name(name: str) -> str:
-    """Name of an operation without its in-place and operator decoration."""
-    plain = name.strip('_')
-    return _ALIASES.get(plain, plain)
-
-
-def _is_inplace(name: str) -> bool:
-    if name.startswith('__'):
-        return name.startswith('__i')
-    return name.endswith('_')
-
-
-def _positional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-    """Move the operands that torch also takes by keyword to their places."""
-    for place, names in enumerate((('input', 'self', 'tensors'), ('other',))):
-        for name in names:
-            if len(args) == place and name in kwargs:
-                args = (*args, kwargs.pop(name))
-    return args
 
 
 def _require_unpadded(name: str, args: tuple[Any, ...]) -> None:
@@ -77,7 +39,7 @@ def _require_unpadded(name: str, args: tuple[Any, ...]) -> None:
                 )
 
 
-class SparseMap(ABC):
+class SparseMap(TensorFace):
     """A ``[B, C, H, W]`` feature map of which only some patches exist.
 
     Networks treat it as a tensor: it answers torch functions, tensor methods and
@@ -94,6 +56,8 @@ class SparseMap(ABC):
     handlers: ClassVar[dict[str, Handler]]
     #: Padding that the next window reads; ``shape`` counts it, no patch holds it.
     padding: Padding = NO_PADDING
+    _sources: tuple[weakref.ref[SparseMap], ...] = ()
+    _views: tuple[weakref.ref[SparseMap], ...] = ()
 
     def __init__(self, data: Tensor, grid: PatchGrid, channels_last: bool = False):
         self.data = data
@@ -155,14 +119,14 @@ class SparseMap(ABC):
                 f'{operation} expects a map in the layout {expected}, got {self}'
             )
 
-    def permuted_layout(self, dims: Sequence[Any]) -> bool:
+    def layout_after(self, dims: Sequence[Any]) -> bool | None:
         """Whether the map shows its channels last after a permute.
 
         Args:
             dims: The order, as ints or as one sequence of them.
 
-        Raises:
-            UnsupportedOperationError: If the order is that of neither layout.
+        Returns:
+            None if the order is that of neither layout.
         """
         order = dims[0] if len(dims) == 1 and not isinstance(dims[0], int) else dims
         order = tuple(d % 4 for d in order)
@@ -170,10 +134,18 @@ class SparseMap(ABC):
             return self.channels_last
         if order == ((0, 3, 1, 2) if self.channels_last else (0, 2, 3, 1)):
             return not self.channels_last
-        raise UnsupportedOperationError(
-            f'permute{order} of {self} is not supported: only the layouts [B, C, H, W] '
-            'and [B, H, W, C] exist'
-        )
+        return None
+
+    def permuted_layout(self, dims: Sequence[Any]) -> bool:
+        """Whether the map shows its channels last after a permute.
+
+        Raises:
+            UnsupportedOperationError: If the order is that of neither layout.
+        """
+        layout = self.layout_after(dims)
+        if layout is None:
+            raise UnsupportedOperationError.of('permute', self, f'to the order {dims}')
+        return layout
 
     def check_partner(self, other: SparseMap) -> None:
         """Check that another map can be combined with this one.
@@ -248,6 +220,10 @@ class SparseMap(ABC):
         """Whether the values are floating-point numbers."""
         return self.data.is_floating_point()
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Copies are maps of their own.
+        return {k: v for k, v in vars(self).items() if k not in ('_sources', '_views')}
+
     def __len__(self) -> int:
         return self.grid.batch_size
 
@@ -259,18 +235,32 @@ class SparseMap(ABC):
             f'dtype={self.dtype}, device={self.device})'
         )
 
-    # --- dispatch ---------------------------------------------------------------
+    # --- maps that share their values in torch ------------------------------------
 
-    @classmethod
-    def __torch_function__(
-        cls,
-        func: Handler,
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        """Answer a torch function in which a sparse map takes part."""
-        return cls.dispatch(func.__name__, func, args, kwargs or {})
+    def note_source(self, source: SparseMap) -> None:
+        """Remember that in torch this map would be a view of another."""
+        self._sources = (*source._sources, weakref.ref(source))
+        for link in self._sources:
+            shown = link()
+            if shown is not None:
+                shown._views = (
+                    *(view for view in shown._views if view() is not None),
+                    weakref.ref(self),
+                )
+
+    def require_sole(self, operation: str) -> None:
+        """Check that nobody else would see a change of this map's values.
+
+        Raises:
+            UnsupportedOperationError: If a map of which this one is a part, or a part of
+                this one, is still in use: in torch it would change as well.
+        """
+        if any(link() is not None for link in self._sources + self._views):
+            raise UnsupportedOperationError.of(
+                operation, self, 'it changes a map in place of which a part is in use'
+            )
+
+    # --- dispatch ---------------------------------------------------------------
 
     @classmethod
     def dispatch(
@@ -281,7 +271,7 @@ class SparseMap(ABC):
         Raises:
             UnsupportedOperationError: If the table has no such operation.
         """
-        args = _positional(args, kwargs)
+        args = positional(args, kwargs)
         handler = cls.handlers.get(base_name(name))
         if handler is None:
             raise UnsupportedOperationError(
@@ -292,61 +282,12 @@ class SparseMap(ABC):
             )
         if base_name(name) not in _TAKE_PADDING:
             _require_unpadded(name, args)
-        inplace = kwargs.pop('inplace', False) or _is_inplace(name)
+        inplace = kwargs.pop('inplace', False) or is_inplace(name)
         result = handler(func, *args, **kwargs)
         if inplace and isinstance(args[0], SparseMap):
+            args[0].require_sole(name)
             # Rebinding keeps the meaning of in-place code for the network (every
             # holder of this map sees the new values), while autograd sees a new tensor.
             args[0].data = result.data
             return args[0]
         return result
-
-    def __getattr__(self, name: str) -> Handler:
-        # Only reached for names that are no attribute: tensor methods such as x.mul(y).
-        func = None if name.startswith('__') else getattr(Tensor, name, None)
-        if not callable(func):
-            raise AttributeError(f'{type(self).__name__!r} has no attribute {name!r}')
-
-        def method(*args: Any, **kwargs: Any) -> Any:
-            return self.dispatch(name, func, (self, *args), kwargs)
-
-        return method
-
-    def __add__(self, other: Any) -> Any:
-        return self.dispatch('add', torch.add, (self, other), {})
-
-    def __sub__(self, other: Any) -> Any:
-        return self.dispatch('sub', torch.sub, (self, other), {})
-
-    def __mul__(self, other: Any) -> Any:
-        return self.dispatch('mul', torch.mul, (self, other), {})
-
-    def __truediv__(self, other: Any) -> Any:
-        return self.dispatch('div', torch.div, (self, other), {})
-
-    def __rsub__(self, other: Any) -> Any:
-        return self.dispatch('rsub', torch.rsub, (self, other), {})
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return self.dispatch('rdiv', torch.div, (self, other), {})
-
-    def __pow__(self, other: Any) -> Any:
-        return self.dispatch('pow', torch.pow, (self, other), {})
-
-    def __neg__(self) -> Any:
-        return self.dispatch('neg', torch.neg, (self,), {})
-
-    __radd__ = __add__
-    __rmul__ = __mul__
-
-    def __iadd__(self, other: Any) -> Any:
-        return self.dispatch('__iadd__', torch.add, (self, other), {})
-
-    def __isub__(self, other: Any) -> Any:
-        return self.dispatch('__isub__', torch.sub, (self, other), {})
-
-    def __imul__(self, other: Any) -> Any:
-        return self.dispatch('__imul__', torch.mul, (self, other), {})
-
-    def __itruediv__(self, other: Any) -> Any:
-        return self.dispatch('__itruediv__', torch.div, (self, other), {})

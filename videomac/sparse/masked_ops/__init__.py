@@ -4,6 +4,10 @@ Importing the package fills the table of handlers. Everything is written the pla
 and apart from the checks of arguments shares nothing with ``videomac/sparse/ops``.
 """
 
+from ..composite_ops import COMPOSITE_OPS
+from ..masked_tensor import MaskedTensor
 from . import conv, elementwise, layout, norm, pool, reduce
 
 __all__ = ['conv', 'elementwise', 'layout', 'norm', 'pool', 'reduce']
+
+MaskedTensor.handlers |= COMPOSITE_OPS

@@ -6,9 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from ..masked_tensor import MaskedTensor, implements
-from ..ops.elementwise import ELEMENTWISE, cast, require_map_first
+from ..ops.elementwise import (
+    BINARY,
+    ELEMENTWISE,
+    cast,
+    require_channels,
+    require_map_first,
+)
 from ..sparse_map import Handler, SparseMap, UnsupportedOperationError
 
 
@@ -39,12 +47,7 @@ def _binary(function: Handler) -> Handler:
     return handler
 
 
-MaskedTensor.handlers |= {
-    'add': _binary(torch.add),
-    'sub': _binary(torch.sub),
-    'rsub': _binary(lambda a, b: b - a),
-    'mul': _binary(torch.mul),
-}
+MaskedTensor.handlers |= {name: _binary(function) for name, function in BINARY.items()}
 
 
 @implements('div')
@@ -69,3 +72,37 @@ def _cat(func: Handler, maps: Sequence[Any], dim: int = 0) -> MaskedTensor:
             'cat joins maps with masked cells on channels only'
         )
     return x.masked(torch.cat([_plain(m, x) for m in maps], dim))
+
+
+@implements('where')
+def _where(func: Handler, condition: Any, a: Any, b: Any) -> MaskedTensor:
+    x = next(m for m in (condition, a, b) if isinstance(m, MaskedTensor))
+    return x.masked(torch.where(*(_plain(m, x) for m in (condition, a, b))))
+
+
+@implements('prelu')
+def _prelu(func: Handler, x: MaskedTensor, weight: Tensor) -> MaskedTensor:
+    x.require_layout('prelu', channels_last=False)
+    return x.masked(F.prelu(x.data, weight))
+
+
+@implements('softmax', 'log_softmax')
+def _softmax(
+    func: Handler, x: MaskedTensor, dim: int | None = None, *args: Any, **kwargs: Any
+) -> MaskedTensor:
+    require_channels(func.__name__, x, dim)
+    return x.masked(func(x.data, dim, *args, **kwargs))
+
+
+@implements('ones_like', 'zeros_like', 'empty_like', 'rand_like', 'randn_like')
+def _make_like(func: Handler, x: MaskedTensor, **kwargs: Any) -> MaskedTensor:
+    return x.masked(func(x.data, **kwargs))
+
+
+@implements('dropout2d', 'feature_dropout')
+def _dropout2d(
+    func: Handler, x: MaskedTensor, p: float = 0.5, training: bool = True
+) -> MaskedTensor:
+    data = x.data.permute(0, 3, 1, 2) if x.channels_last else x.data
+    out = F.dropout2d(data, p, training)
+    return x.masked(out.permute(0, 2, 3, 1) if x.channels_last else out)

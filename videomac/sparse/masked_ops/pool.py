@@ -8,8 +8,7 @@ import torch.nn.functional as F
 
 from ..geometry import Window, as_pair, check_pooling
 from ..masked_tensor import MaskedTensor, implements
-from ..sparse_map import Handler, UnsupportedOperationError
-from .reduce import mean
+from ..sparse_map import Handler
 
 
 @implements('max_pool2d')
@@ -58,11 +57,3 @@ def _avg_pool2d(
         for v in (values, seen)
     )
     return x.masked(total / share.clamp(min=1.0))
-
-
-@implements('adaptive_avg_pool2d')
-def _adaptive_avg_pool2d(func: Handler, x: MaskedTensor, output_size: Any) -> Any:
-    if as_pair(output_size) != (1, 1):
-        raise UnsupportedOperationError(f'adaptive_avg_pool2d to {output_size}')
-    check_pooling(x, 'adaptive_avg_pool2d')
-    return mean(func, x, (2, 3), keepdim=True)

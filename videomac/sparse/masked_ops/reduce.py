@@ -1,20 +1,30 @@
-"""Sums, means and norms of a dense map that is zero where masked."""
+"""Sums, means, norms and extremes of a dense map that is zero where masked."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..masked_tensor import MaskedTensor, implements
 from ..ops.reduce import vector_order
-from ..sparse_map import Handler
+from ..sparse_map import Handler, UnsupportedOperationError
 
 
-def _space(x: MaskedTensor, dim: Any) -> bool:
-    """Whether a reduction removes masked cells (else it is over channels alone)."""
-    dims = range(4) if dim is None else [dim] if isinstance(dim, int) else dim
-    return {d % 4 for d in dims} != {x.channel_dim}
+def _dims(x: MaskedTensor, dim: Any) -> tuple[int, ...]:
+    """Dimensions to reduce; all of them for None and for an empty sequence."""
+    if dim is None or dim == ():
+        return (0, 1, 2, 3)
+    return tuple(d % 4 for d in ([dim] if isinstance(dim, int) else dim))
+
+
+def _reduced(x: MaskedTensor, total: Tensor, dims: tuple[int, ...], keepdim: bool) -> Any:
+    """Return what was reduced with ``keepdim``: a map where all cells are left."""
+    if dims == (x.channel_dim,):
+        out: Any = x.masked(total)
+        return out if keepdim else out.squeeze(x.channel_dim)
+    return total if keepdim else total.squeeze(dims)
 
 
 @implements('sum')
@@ -25,22 +35,22 @@ def _sum(
     keepdim: bool = False,
     dtype: torch.dtype | None = None,
 ) -> Any:
-    total = torch.sum(x.data, dim, keepdim=keepdim, dtype=dtype)
-    return total if _space(x, dim) else x.masked(total)
+    dims = _dims(x, dim)
+    return _reduced(x, torch.sum(x.data, dims, True, dtype=dtype), dims, keepdim)
 
 
 @implements('mean')
-def mean(
+def _mean(
     func: Handler,
     x: MaskedTensor,
     dim: Any = None,
     keepdim: bool = False,
     dtype: torch.dtype | None = None,
 ) -> Any:
-    if not _space(x, dim):
-        return x.masked(torch.mean(x.data, dim, keepdim=keepdim, dtype=dtype))
-    count = torch.sum(x.mask.expand_as(x.data), dim, keepdim=keepdim)
-    return torch.sum(x.data, dim, keepdim=keepdim, dtype=dtype) / count
+    dims = _dims(x, dim)
+    count = torch.sum(x.mask.expand_as(x.data), dims, True).clamp(min=1)
+    total = torch.sum(x.data, dims, True, dtype=dtype) / count
+    return _reduced(x, total, dims, keepdim)
 
 
 @implements('norm')
@@ -53,6 +63,42 @@ def _norm(
     out: None = None,
     dtype: torch.dtype | None = None,
 ) -> Any:
-    order = vector_order(p)
-    total = torch.linalg.vector_norm(x.data, order, dim, keepdim, dtype=dtype)
-    return total if _space(x, dim) else x.masked(total)
+    dims = _dims(x, dim)
+    total = torch.linalg.vector_norm(x.data, vector_order(p), dims, True, dtype=dtype)
+    return _reduced(x, total, dims, keepdim)
+
+
+@implements('amax')
+def _amax(func: Handler, x: MaskedTensor, dim: Any = None, keepdim: bool = False) -> Any:
+    dims = _dims(x, dim)
+    total = x.data.masked_fill(~x.mask, float('-inf')).amax(dims, True)
+    return _reduced(x, total.masked_fill(total == float('-inf'), 0.0), dims, keepdim)
+
+
+@implements('amin')
+def _amin(func: Handler, x: MaskedTensor, dim: Any = None, keepdim: bool = False) -> Any:
+    dims = _dims(x, dim)
+    total = x.data.masked_fill(~x.mask, float('inf')).amin(dims, True)
+    return _reduced(x, total.masked_fill(total == float('inf'), 0.0), dims, keepdim)
+
+
+def _extreme(name: str) -> Handler:
+    """Handler of max or min: of everything, along the channels, or of two operands."""
+
+    def handler(
+        func: Handler, x: Any, dim: Any = None, keepdim: bool = False, **kwargs: Any
+    ) -> Any:
+        if not isinstance(dim, int | None) or not isinstance(x, MaskedTensor):
+            return getattr(torch, name + 'imum')(x, dim)
+        if dim is None:
+            return getattr(torch, 'a' + name)(x)
+        if dim % 4 != x.channel_dim:
+            raise UnsupportedOperationError.of(name, x, f'over dimension {dim}')
+        out = getattr(torch, name)(x.data, dim, True)
+        maps = (x.masked(out.values), x.masked(out.indices))
+        return maps if keepdim else tuple(m.squeeze(dim) for m in maps)
+
+    return handler
+
+
+MaskedTensor.handlers |= {'max': _extreme('max'), 'min': _extreme('min')}

@@ -3,6 +3,10 @@
 Importing the package fills the table of handlers: one file for each family.
 """
 
-from . import conv, elementwise, layout, norm, pad, pool, reduce
+from ..composite_ops import COMPOSITE_OPS
+from ..patch_tensor import PatchTensor
+from . import affine, conv, elementwise, layout, norm, pad, pool, reduce
 
-__all__ = ['conv', 'elementwise', 'layout', 'norm', 'pad', 'pool', 'reduce']
+__all__ = ['affine', 'conv', 'elementwise', 'layout', 'norm', 'pad', 'pool', 'reduce']
+
+PatchTensor.handlers |= COMPOSITE_OPS

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..patch_tensor import PatchTensor, implements
 from ..sparse_map import Handler, SparseMap, UnsupportedOperationError
 
-__all__ = ['ELEMENTWISE']
+__all__ = ['BINARY', 'ELEMENTWISE', 'operand', 'require_channels']
 
 #: Operations whose value at a cell depends on that value alone.
 ELEMENTWISE = (
@@ -20,6 +20,9 @@ ELEMENTWISE = (
     *('hardswish', 'hardsigmoid', 'hardtanh', 'sigmoid', 'tanh', 'softplus', 'softsign'),
     *('logsigmoid', 'exp', 'log', 'sqrt', 'rsqrt', 'abs', 'neg', 'square', 'reciprocal'),
     *('clamp', 'clip', 'pow', 'sign', 'dropout', 'detach', 'clone', 'nan_to_num'),
+    *('clamp_min', 'clamp_max', 'threshold', 'hardshrink', 'softshrink', 'tanhshrink'),
+    *('erf', 'sin', 'cos', 'exp2', 'expm1', 'log2', 'log10', 'log1p', 'floor', 'ceil'),
+    *('round', 'logical_not', 'masked_fill'),
     *('float', 'half', 'bfloat16', 'double', 'cuda', 'cpu'),
 )
 
@@ -77,54 +80,83 @@ def operand(other: Any, x: PatchTensor) -> Any:
     if not x.channels_last:
         full = full.permute(0, 2, 3, 1)
     batch, height, width, _ = full.shape
-    if batch not in (1, x.grid.batch_size):
+    rows, cols = x.grid.rows * x.cells[0], x.grid.cols * x.cells[1]
+    fits = batch in (1, x.grid.batch_size) and height in (1, rows) and width in (1, cols)
+    if not fits:
         raise ValueError(f'a tensor of shape {tuple(other.shape)} does not fit {x}')
+    if full.stride(1) == full.stride(2) == 0:  # expanded: every cell has the same value
+        full, height, width = full[:, :1, :1], 1, 1
     if height == width == 1:
         return full if batch == 1 else full.index_select(0, x.grid.sample)
-    rows, cols = x.grid.rows * x.cells[0], x.grid.cols * x.cells[1]
     full = full.expand(x.grid.batch_size, rows, cols, full.shape[3])
     return x.grid.gather(full, *x.cells)
 
 
-def _binary(function: Handler, first: Any, second: Any, **kwargs: Any) -> PatchTensor:
-    x = first if isinstance(first, PatchTensor) else second
-    return x.like(function(operand(first, x), operand(second, x), **kwargs))
+#: Operations of two operands, either of which may be a number, a broadcast tensor or a
+#: map on the same mask.
+BINARY: dict[str, Handler] = {
+    'add': torch.add,
+    'sub': torch.sub,
+    'rsub': lambda a, b: b - a,
+    'mul': torch.mul,
+    'div': torch.div,
+    'rdiv': lambda a, b: b / a,
+    'maximum': torch.maximum,
+    'minimum': torch.minimum,
+    'gt': torch.gt,
+    'ge': torch.ge,
+    'lt': torch.lt,
+    'le': torch.le,
+    'logical_and': torch.logical_and,
+    'logical_or': torch.logical_or,
+}
 
 
-@implements('add')
-def add(func: Handler, first: Any, second: Any, **kwargs: Any) -> PatchTensor:
-    """Add a number, a broadcast tensor or another map on the same mask."""
-    return _binary(torch.add, first, second, **kwargs)
+def _binary(function: Handler) -> Handler:
+    def handler(func: Handler, first: Any, second: Any, **kwargs: Any) -> PatchTensor:
+        x = first if isinstance(first, PatchTensor) else second
+        return x.like(function(operand(first, x), operand(second, x), **kwargs))
+
+    return handler
 
 
-@implements('sub')
-def sub(func: Handler, first: Any, second: Any, **kwargs: Any) -> PatchTensor:
-    """Subtract a number, a broadcast tensor or another map on the same mask."""
-    return _binary(torch.sub, first, second, **kwargs)
+PatchTensor.handlers |= {name: _binary(function) for name, function in BINARY.items()}
 
 
-@implements('rsub')
-def rsub(func: Handler, first: Any, second: Any) -> PatchTensor:
-    """Subtract the map from a number or a tensor."""
-    return _binary(lambda a, b: b - a, first, second)
+@implements('where')
+def where(func: Handler, condition: Any, first: Any, second: Any) -> PatchTensor:
+    """Choose between two operands where a condition holds; maps or tensors."""
+    operands = (condition, first, second)
+    x = next(m for m in operands if isinstance(m, PatchTensor))
+    return x.like(torch.where(*(operand(m, x) for m in operands)))
 
 
-@implements('mul')
-def mul(func: Handler, first: Any, second: Any) -> PatchTensor:
-    """Multiply by a number, a broadcast tensor or another map on the same mask."""
-    return _binary(torch.mul, first, second)
+@implements('prelu')
+def prelu(func: Handler, x: PatchTensor, weight: Tensor) -> PatchTensor:
+    """Scale negative values by one slope, or by one of each channel."""
+    x.require_layout('prelu', channels_last=False)
+    return x.like(torch.where(x.data > 0, x.data, weight * x.data))
 
 
-@implements('div')
-def div(func: Handler, first: Any, second: Any, **kwargs: Any) -> PatchTensor:
-    """Divide by a number, a broadcast tensor or another map on the same mask."""
-    return _binary(torch.div, first, second, **kwargs)
+@implements('softmax', 'log_softmax')
+def softmax(
+    func: Handler, x: PatchTensor, dim: int | None = None, *args: Any, **kwargs: Any
+) -> PatchTensor:
+    """Normalise the channels of each cell."""
+    require_channels(func.__name__, x, dim)
+    return x.map_values(lambda data: func(data, -1, *args, **kwargs))
 
 
-@implements('rdiv')
-def rdiv(func: Handler, first: Any, second: Any) -> PatchTensor:
-    """Divide a number or a tensor by the map."""
-    return _binary(lambda a, b: b / a, first, second)
+def require_channels(name: str, x: SparseMap, dim: int | None) -> None:
+    """Check that a dimension is that of the channels.
+
+    Raises:
+        UnsupportedOperationError: If it holds samples or cells.
+    """
+    if dim is None or dim % 4 != x.channel_dim:
+        raise UnsupportedOperationError.of(
+            name, x, f'dimension {dim} is not that of the channels'
+        )
 
 
 @implements('cat')
@@ -136,6 +168,12 @@ def cat(func: Handler, maps: Sequence[Any], dim: int = 0) -> PatchTensor:
             'cat joins maps with masked cells on channels only'
         )
     return x.like(torch.cat([operand(m, x) for m in maps], dim=3))
+
+
+@implements('ones_like', 'zeros_like', 'empty_like', 'rand_like', 'randn_like')
+def make_like(func: Handler, x: PatchTensor, **kwargs: Any) -> PatchTensor:
+    """Make a map of the same shape on the same mask."""
+    return x.like(func(x.data, **kwargs))
 
 
 @implements('dropout2d', 'feature_dropout')

@@ -7,14 +7,13 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..geometry import Window, as_pair, check_pooling
+from ..geometry import Window, check_pooling
 from ..patch_tensor import PatchTensor, implements
-from ..sparse_map import Handler, UnsupportedOperationError
-from .conv import window
+from ..sparse_map import Handler
+from .convolution import read_windows
 from .pad import padded_dense
-from .reduce import mean
 
-__all__ = ['adaptive_avg_pool2d', 'avg_pool2d', 'max_pool2d']
+__all__ = ['avg_pool2d', 'max_pool2d']
 
 
 @implements('max_pool2d')
@@ -39,7 +38,7 @@ def max_pool2d(
         out = F.max_pool2d(dense, kernel_size, stride, padding, dilation, ceil_mode)
         data = x.grid.gather(out.permute(0, 2, 3, 1), *cells_out)
         return x.like(data.masked_fill(data == lowest, 0.0))
-    values = window(x, view, cells_out, fill=lowest).permute(0, 3, 1, 2)
+    values = read_windows(x.data, x.grid, view, lowest).permute(0, 3, 1, 2)
     out = F.max_pool2d(values, view.kernel, view.stride, dilation=view.dilation)
     if not view.holds_own_cell:  # a dilated or shifted window may see nothing
         out = out.masked_fill(out == lowest, 0.0)
@@ -70,7 +69,7 @@ def avg_pool2d(
         out = F.avg_pool2d(x.data.permute(0, 3, 1, 2), view.kernel)
         return x.like(out.permute(0, 2, 3, 1).contiguous())
     if x.padding.fills_with(0.0):
-        values = window(x, view, cells_out).permute(0, 3, 1, 2)
+        values = read_windows(x.data, x.grid, view).permute(0, 3, 1, 2)
         total = F.avg_pool2d(values, view.kernel, view.stride, divisor_override=1)
         total = total.permute(0, 2, 3, 1)
     else:
@@ -101,15 +100,3 @@ def _gathered_sum(
     """Sum of each window of a dense map, for the visible patches: [N, h, w, C]."""
     total = F.avg_pool2d(dense, view.kernel, view.stride, divisor_override=1)
     return x.grid.gather(total.permute(0, 2, 3, 1), *cells_out)
-
-
-@implements('adaptive_avg_pool2d')
-def adaptive_avg_pool2d(func: Handler, x: PatchTensor, output_size: Any) -> Any:
-    """Average the visible cells of each sample; only the global average is defined."""
-    if as_pair(output_size) != (1, 1):
-        raise UnsupportedOperationError(
-            f'adaptive_avg_pool2d to {output_size} mixes patches; only size 1 is'
-            ' supported'
-        )
-    check_pooling(x, 'adaptive_avg_pool2d')
-    return mean(func, x, (2, 3), keepdim=True)
