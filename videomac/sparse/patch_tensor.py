@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
+from .affine import IDENTITY, Affine
 from .patch_grid import PatchGrid
 from .sparse_map import Handler, SparseMap
 
@@ -30,6 +32,42 @@ class PatchTensor(SparseMap):
 
     handlers: ClassVar[dict[str, Handler]] = {}
 
+    def __init__(
+        self,
+        data: Tensor,
+        grid: PatchGrid,
+        channels_last: bool = False,
+        pending: Affine = IDENTITY,
+    ):
+        super().__init__(data, grid, channels_last)
+        self.pending = pending
+
+    @property
+    def data(self) -> Tensor:  # type: ignore[override]
+        """Values of the visible patches, shape [N, h, w, C]."""
+        if self.pending is not IDENTITY:
+            self.data = self.pending.apply(self.values, self.grid)
+        return self.values
+
+    @data.setter
+    def data(self, data: Tensor) -> None:
+        self.values = data
+        self.pending = IDENTITY
+
+    def with_pending(self, pending: Affine) -> PatchTensor:
+        """Make a map of the same values to which something else is still to be done."""
+        return PatchTensor(self.values, self.grid, self.channels_last, pending)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Data type of the values."""
+        return self.pending.dtype(self.values)
+
+    @property
+    def device(self) -> torch.device:
+        """Device that holds the values."""
+        return self.values.device
+
     @classmethod
     def from_dense(cls, images: Tensor, grid: PatchGrid) -> PatchTensor:
         """Take the visible patches of a dense map.
@@ -52,12 +90,12 @@ class PatchTensor(SparseMap):
     @property
     def channels(self) -> int:
         """Number of channels."""
-        return self.data.shape[3]
+        return self.values.shape[3]
 
     @property
     def cells(self) -> tuple[int, int]:
         """Rows and columns of cells that one patch covers."""
-        return self.data.shape[1], self.data.shape[2]
+        return self.values.shape[1], self.values.shape[2]
 
     def dense(self) -> Tensor:
         """Return the map as a tensor of shape [B, C, H, W], zero at masked cells."""

@@ -20,7 +20,7 @@ Pair = tuple[int, int]
 
 #: How many times the cells of the dense map may be gathered before it is used instead:
 #: a gathered window is convolved without padding and by visible patch only.
-_GATHER_LIMIT = 4
+_GATHER_LIMIT = 2
 #: Gathered values that stay in the cache of a CPU between two steps.
 _CACHED_VALUES = 2**18
 #: Longest side, in cells, of the blocks between which depthwise kernels are fitted.

@@ -1,0 +1,83 @@
+"""Factors and offsets of channels that wait to be applied to a map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .patch_grid import PatchGrid
+
+__all__ = ['IDENTITY', 'Affine']
+
+
+def _sum(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return first + second
+
+
+@dataclass(frozen=True)
+class Affine:
+    """``values * scale + shift`` that has not been computed yet.
+
+    Scaling and shifting channels reads and writes a whole map each time. Networks do it
+    several times in a row (global response normalisation four times: x * n, gamma * x,
+    + beta, + x), so factors and offsets, which are small, are combined first.
+
+    Args:
+        scale: Factor of each channel, of all samples or of each, shape [1 or B, 1, 1, C];
+            None for 1.
+        shift: Offset of each channel in the same form; None for 0.
+    """
+
+    scale: Tensor | None = None
+    shift: Tensor | None = None
+
+    def dtype(self, values: Tensor) -> torch.dtype:
+        """Type of the result."""
+        result = values.dtype
+        for part in (self.scale, self.shift):
+            result = result if part is None else torch.promote_types(result, part.dtype)
+        return result
+
+    def scaled(self, factor: Tensor) -> Affine:
+        """Multiply the result by a factor of each channel."""
+        scale = factor if self.scale is None else self.scale * factor
+        return Affine(scale, None if self.shift is None else self.shift * factor)
+
+    def shifted(self, offset: Tensor) -> Affine:
+        """Add an offset of each channel to the result."""
+        return Affine(self.scale, _sum(self.shift, offset))
+
+    def plus(self, other: Affine) -> Affine:
+        """Add the result of another one on the same values; one of them has factors."""
+        scale = _sum(self.scale, other.scale)
+        if scale is not None and (self.scale is None or other.scale is None):
+            scale = scale + 1
+        return Affine(scale, _sum(self.shift, other.shift))
+
+    def apply(self, values: Tensor, grid: PatchGrid) -> Tensor:
+        """Compute the result for visible patches of shape [N, h, w, C]."""
+        out, parts = values, [self.scale, self.shift]
+        samples = any(p is not None and p.shape[0] > 1 for p in parts)
+        if samples and grid.per_sample is not None:
+            # Cells of a sample lie one after the other: no factor is copied for each.
+            out = values.reshape(grid.batch_size, -1, 1, values.shape[3])
+        elif samples:
+            parts = [
+                p if p is None or p.shape[0] == 1 else p.index_select(0, grid.sample)
+                for p in parts
+            ]
+        scale, shift = parts
+        if scale is not None and shift is not None and self.dtype(values) == values.dtype:
+            out = torch.addcmul(shift, out, scale)
+        else:
+            out = out if scale is None else out * scale
+            out = out if shift is None else out + shift
+        return out.view(values.shape)
+
+
+#: Nothing to apply.
+IDENTITY = Affine()
