@@ -6,6 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from .settings import PropagationSettings
@@ -16,18 +17,15 @@ __all__ = ['decode_ids', 'encode_ids', 'present_ids', 'resize_ids', 'stretch']
 def resize_ids(ids: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     """Resize an id map by nearest neighbour, taking the pixel at each cell's centre.
 
-    As Pillow does, and unlike OpenCV's ``INTER_NEAREST`` or torch's ``'nearest'``, which
-    take the pixel at the cell's upper left.
+    Pillow does it, as in DINO's code; OpenCV's ``INTER_NEAREST`` and torch's
+    ``'nearest'`` take the pixel at the cell's upper left instead.
 
     Args:
         ids: [H, W].
         size: New height and width.
     """
-    rows, cols = (
-        (2 * np.arange(new) + 1) * old // (2 * new)
-        for old, new in zip(ids.shape, size, strict=True)
-    )
-    return ids[rows[:, None], cols]
+    picture = Image.fromarray(ids).resize(size[::-1], Image.Resampling.NEAREST)
+    return np.array(picture)
 
 
 def present_ids(ids: NDArray[np.uint8]) -> list[int]:

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 __all__ = ['load_weights', 'read_state']
 
 #: Where the network of a checkpoint may be, if the caller does not say.
-PREFIXES = ('', 'encoder.', 'backbone.', 'backbone.network.', 'model.')
+PREFIXES = ('', 'encoder.', 'backbone.', 'model.')
+#: What wrappers call the network inside.
+WRAPPED = ('timm_model', 'model')
 #: Parts of classifiers that a network for features does not have.
 HEADS = ('fc.', 'head.', 'head_', 'classifier.')
 #: Keys that an error message lists of each kind.
@@ -64,8 +66,8 @@ def load_weights(
     """Load a checkpoint into a network, every key of both.
 
     Args:
-        network: Any network, also mmpretrain's ``TIMMBackbone``, into which a checkpoint
-            of timm itself fits as well.
+        network: Any network. Into a wrapper of a network of timm or torchvision a
+            checkpoint of theirs fits as well.
         checkpoint: Path or address: of a pre-training run, of a classifier, or a bare
             state dict.
         prefix: What the keys of the network begin with in the checkpoint:
@@ -77,10 +79,8 @@ def load_weights(
         ValueError: If keys or shapes do not fit; the message lists them.
     """
     state = read_state(checkpoint)
-    goals: list[nn.Module] = [network]
-    timm_model = getattr(network, 'timm_model', None)
-    if isinstance(timm_model, nn.Module):
-        goals.append(timm_model)
+    inner = (getattr(network, name, None) for name in WRAPPED)
+    goals = [network, *(each for each in inner if isinstance(each, nn.Module))]
     fits = []
     for start in PREFIXES if prefix is None else (prefix,):
         part = {
@@ -89,7 +89,9 @@ def load_weights(
             if name.startswith(start)
         }
         fits += [(_misfits(goal, part, ignore), start, goal, part) for goal in goals]
-    misfits, start, goal, part = min(fits, key=lambda fit: sum(map(len, fit[0].values())))
+    misfits, start, goal, part = min(
+        fits, key=lambda fit: (not fit[3], sum(map(len, fit[0].values())))
+    )
     if any(misfits.values()):
         lists = '\n'.join(
             f'  {len(keys)} {kind}: {", ".join(keys[:SHOWN])}'
