@@ -177,8 +177,8 @@ def _boundary_accuracy(predicted: Bits, annotated: Bits, radius: int) -> float:
 
 
 def score_video(
-    predictions: Sequence[Ids],
-    truths: Sequence[Ids],
+    predictions: Sequence[Ids] | Ids,
+    truths: Sequence[Ids] | Ids,
     bound: float = 0.008,
     all_frames: bool = False,
 ) -> VideoScores:
@@ -202,7 +202,7 @@ def score_video(
         raise ValueError(
             f'{len(predictions)} predicted frames for {len(truths)} annotated ones'
         )
-    if not truths:
+    if len(truths) == 0:
         raise ValueError('a video without frames cannot be scored')
     num_objects = num_objects_of(truths[0])
     frames = tuple(range(len(truths)) if all_frames else range(1, len(truths) - 1))

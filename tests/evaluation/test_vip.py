@@ -1,0 +1,130 @@
+"""Mean IoU and average precision of instances against loops and worked examples."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from videomac.evaluation.vip import (
+    InstanceMatches,
+    average_precision,
+    class_iou,
+    confusion_matrix,
+    instance_matches,
+    mean_iou,
+)
+
+Ids = NDArray[np.uint8]
+
+
+@given(
+    st.integers(1, 6), st.integers(1, 6), st.integers(0, 2**32 - 1), st.integers(2, 20)
+)
+def test_confusion_counts_pairs_pixel_by_pixel(
+    height: int, width: int, seed: int, classes: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    prediction = rng.integers(0, classes, (height, width)).astype(np.uint8)
+    truth = rng.integers(0, classes + 3, (height, width)).astype(np.uint8)
+    truth[truth == classes + 2] = 255
+    expected = np.zeros((classes, classes), int)
+    for p, t in zip(prediction.flat, truth.flat, strict=True):
+        if t < classes:
+            expected[t, p] += 1
+    assert np.array_equal(confusion_matrix(prediction, truth, classes), expected)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4))
+def test_mean_iou_over_frames_by_sets_of_pixels(seed: int, frames: int) -> None:
+    rng = np.random.default_rng(seed)
+    predictions = rng.integers(0, 6, (frames, 5, 7)).astype(np.uint8)
+    truths = rng.integers(0, 4, (frames, 5, 7)).astype(np.uint8)
+    total = np.zeros((20, 20), np.int64)
+    for prediction, truth in zip(predictions, truths, strict=True):
+        total += confusion_matrix(prediction, truth)
+    ious = {}
+    for kind in range(20):
+        mine = set(np.flatnonzero(predictions == kind))
+        true = set(np.flatnonzero(truths == kind))
+        if mine | true:
+            ious[kind] = len(mine & true) / len(mine | true)
+    assert mean_iou(total) == pytest.approx(np.mean(list(ious.values())))
+    ious.pop(0, None)
+    parts = mean_iou(total, include_background=False)
+    assert parts == pytest.approx(np.mean(list(ious.values())))
+
+
+def test_classes_that_are_only_predicted_score_zero_and_absent_ones_nothing() -> None:
+    truth = np.array([[0, 0, 1, 1]], np.uint8)
+    prediction = np.array([[0, 0, 1, 2]], np.uint8)
+    iou = class_iou(confusion_matrix(prediction, truth))
+    assert iou[:3].tolist() == [1, 0.5, 0]
+    assert np.isnan(iou[3:]).all()
+
+
+def test_no_class_no_mean() -> None:
+    assert np.isnan(mean_iou(np.zeros((20, 20), np.int64)))
+
+
+def test_bad_predictions_are_explained() -> None:
+    truth = np.zeros((4, 4), np.uint8)
+    with pytest.raises(ValueError, match='value 20; classes are 0 to 19'):
+        confusion_matrix(np.full((4, 4), 20, np.uint8), truth)
+    with pytest.raises(ValueError, match='one size'):
+        confusion_matrix(truth[:2], truth)
+    with pytest.raises(ValueError, match='one size'):
+        instance_matches(truth[:2], truth, {}, {})
+
+
+def matches(overlaps: list[float], truths: int) -> InstanceMatches:
+    return InstanceMatches(np.array(overlaps), np.ones(len(overlaps)), truths)
+
+
+def test_average_precision_by_hand() -> None:
+    # Ranked: right, wrong, right; three to find. Precision 1, 1/2, 2/3; the envelope
+    # is 1 up to a recall of 1/3 and 2/3 up to 2/3.
+    frames = [matches([0.8, 0.1], 2), matches([0.6], 1)]
+    assert average_precision(frames, 0.5) == pytest.approx(1 / 3 + 2 / 3 / 3)
+    assert average_precision(frames, 0.7) == pytest.approx(1 / 3)
+    assert average_precision(frames, 0.9) == 0
+    assert average_precision(frames, 0.8) == 0, 'an IoU at the threshold is not above it'
+
+
+def test_scores_rank_the_instances() -> None:
+    one = InstanceMatches(np.array([0.0, 0.9]), np.array([0.1, 0.8]), 1)
+    assert average_precision([one], 0.5) == 1
+
+
+def test_average_precision_of_classes_without_instances() -> None:
+    assert np.isnan(average_precision([], 0.5))
+    assert np.isnan(average_precision([matches([], 0)], 0.5))
+    assert average_precision([matches([0.9], 0)], 0.5) == 0
+    assert average_precision([matches([], 3)], 0.5) == 0
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_instances_are_matched_within_their_class(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    prediction, truth = rng.integers(0, 6, (2, 6, 7)).astype(np.uint8)
+    kinds = {i: int(rng.integers(1, 4)) for i in range(1, 6)}
+    true_kinds = {i: int(rng.integers(1, 4)) for i in range(1, 6)}
+    found = instance_matches(prediction, truth, kinds, true_kinds)
+    for kind in (1, 2, 3):
+        expected, number = [], 0
+        for i in range(1, 6):
+            if true_kinds[i] == kind and (truth == i).any():
+                number += 1
+            if kinds[i] != kind or not (prediction == i).any():
+                continue
+            best = 0.0
+            for j in range(1, 6):
+                if true_kinds[j] == kind:
+                    mine, true = prediction == i, truth == j
+                    best = max(best, (mine & true).sum() / (mine | true).sum())
+            expected.append(best)
+        if not expected and not number:
+            assert kind not in found
+            continue
+        assert found[kind].overlaps.tolist() == pytest.approx(expected)
+        assert found[kind].num_truths == number
