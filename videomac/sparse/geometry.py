@@ -156,15 +156,23 @@ class Window:
         return cls(kernel, stride, pad, pad, dilation)
 
     def over(self, x: SparseMap) -> Window:
-        """Add the padding that a map brings along from an earlier ``pad``."""
+        """Add the padding that a map brings along from an earlier ``pad``.
+
+        Raises:
+            UnsupportedOperationError: If it cuts cells off in whose place the window
+                has padding of its own.
+        """
         pad = x.padding
+        start, end = (pad.top, pad.left), (pad.bottom, pad.right)
+        for mine, theirs in ((self.padding, start), (self.padding_end, end)):
+            if any(m > 0 > t for m, t in zip(mine, theirs, strict=True)):
+                raise UnsupportedOperationError.of(
+                    'pad', x, f'{pad.amounts} cuts cells off where a window adds some'
+                )
         return replace(
             self,
-            padding=(self.padding[0] + pad.top, self.padding[1] + pad.left),
-            padding_end=(
-                self.padding_end[0] + pad.bottom,
-                self.padding_end[1] + pad.right,
-            ),
+            padding=(self.padding[0] + start[0], self.padding[1] + start[1]),
+            padding_end=(self.padding_end[0] + end[0], self.padding_end[1] + end[1]),
         )
 
     def rounded_up(self, x: SparseMap) -> Window:
@@ -177,6 +185,10 @@ class Window:
             # Torch drops a window that would begin beyond the map and its own padding.
             dropped = lack < stride and self.padding[axis] + after[axis] <= 0
             extra[axis] = 0 if dropped else lack % stride
+            if extra[axis] and after[axis] < 0:
+                raise UnsupportedOperationError.of(
+                    'pad', x, f'{x.padding.amounts} cuts cells off where ceil_mode adds'
+                )
         end = (self.padding_end[0] + extra[0], self.padding_end[1] + extra[1])
         return replace(self, padding_end=end, overhang=(extra[0], extra[1]))
 

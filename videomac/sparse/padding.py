@@ -61,7 +61,8 @@ class Padding:
             Both paddings in one; None if they are too different to be one.
         """
         alike = mode == self.mode == 'constant' and value == self.value
-        if self and not alike:
+        undone = any(a * b < 0 for a, b in zip(self.amounts, amounts, strict=True))
+        if undone or (self and not alike):  # zeros in the place of what was cut off
             return None
         left, right, top, bottom = (
             old + new for old, new in zip(self.amounts, amounts, strict=True)
