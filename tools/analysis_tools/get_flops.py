@@ -2,7 +2,6 @@
 """Count the parameters and multiply-adds of a config's model, dense and with masks."""
 
 import argparse
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -205,7 +204,6 @@ def report(cfg: Config, shape: tuple[int, int], depth: int) -> str:
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and print."""
     args = build_parser().parse_args(argv)
-    logging.disable(logging.INFO)  # of networks that say how they were initialised
     if args.table2:
         print(f'{table_2()}\n\n{TABLE_2_NOTES}')
         return

@@ -1,9 +1,12 @@
 """Pictures of what a model does and of how its training went."""
 
 from .curves import plot_losses, read_scalars
+from .mask_reach import MaskReach, mask_reach
 from .reconstruction import reconstruction_sheet, reconstruction_sheets, save_image
 
 __all__ = [
+    'MaskReach',
+    'mask_reach',
     'plot_losses',
     'read_scalars',
     'reconstruction_sheet',
