@@ -28,9 +28,7 @@ def loop_pck(
                     continue
                 xs = [truth[t, i, 0] for i in seen]
                 ys = [truth[t, i, 1] for i in seen]
-                size = 0.6 * math.sqrt(
-                    (max(xs) - min(xs)) ** 2 + (max(ys) - min(ys)) ** 2
-                )
+                size = 0.6 * math.hypot(max(xs) - min(xs), max(ys) - min(ys))
                 error = math.dist(points[t, j], truth[t, j])
                 total += 1
                 correct += size > 0 and error / size <= threshold
@@ -62,7 +60,7 @@ def test_loops_over_videos_frames_and_joints(
 def test_size_is_that_of_the_visible_joints() -> None:
     truth = np.zeros((2, 3, 2))
     truth[1] = [[10, 10], [13, 14], [90, 90]]
-    points = truth + [3.0, 0]
+    points = truth + np.array([3.0, 0])
     points[1, 2] = -1
     visible = points[..., 0] >= 0
     distances = joint_distances(points, visible, truth)
