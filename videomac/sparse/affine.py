@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from .patch_grid import PatchGrid
 
@@ -16,6 +18,32 @@ def _sum(first: Tensor | None, second: Tensor | None) -> Tensor | None:
     if first is None or second is None:
         return second if first is None else first
     return first + second
+
+
+class _Apply(torch.autograd.Function):
+    """``cells * scale + shift`` that touches the cells as seldom as can be.
+
+    Shapes: cells [B, M, C], scale and shift [1 or B, 1, C].
+    """
+
+    @staticmethod
+    def forward(ctx: Any, cells: Tensor, scale: Tensor, shift: Tensor | None) -> Tensor:
+        """Scale and shift in one pass."""
+        ctx.save_for_backward(cells, scale)
+        ctx.shift_shape = None if shift is None else shift.shape
+        return cells * scale if shift is None else torch.addcmul(shift, cells, scale)
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of cells, scale and shift."""
+        cells, scale = ctx.saved_tensors
+        of_cells, of_scale, of_shift = ctx.needs_input_grad
+        return (
+            grad * scale if of_cells else None,
+            (grad * cells).sum_to_size(scale.shape) if of_scale else None,
+            grad.sum_to_size(ctx.shift_shape) if of_shift else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -60,23 +88,23 @@ class Affine:
 
     def apply(self, values: Tensor, grid: PatchGrid) -> Tensor:
         """Compute the result for visible patches of shape [N, h, w, C]."""
-        out, parts = values, [self.scale, self.shift]
-        samples = any(p is not None and p.shape[0] > 1 for p in parts)
-        if samples and grid.per_sample is not None:
-            # Cells of a sample lie one after the other: no factor is copied for each.
-            out = values.reshape(grid.batch_size, -1, 1, values.shape[3])
-        elif samples:
-            parts = [
-                p if p is None or p.shape[0] == 1 else p.index_select(0, grid.sample)
-                for p in parts
-            ]
-        scale, shift = parts
-        if scale is not None and shift is not None and self.dtype(values) == values.dtype:
-            out = torch.addcmul(shift, out, scale)
+        scale, shift, cells = self.scale, self.shift, values.flatten(1, 2)
+        if any(p is not None and p.shape[0] > 1 for p in (scale, shift)):
+            if grid.per_sample is not None:
+                # Cells of a sample follow one another: no factor is copied for each.
+                cells = values.reshape(grid.batch_size, -1, values.shape[3])
+            else:
+                scale, shift = (
+                    p if p is None or p.shape[0] == 1 else p.index_select(0, grid.sample)
+                    for p in (scale, shift)
+                )
+        scale, shift = (None if p is None else p.flatten(1, 2) for p in (scale, shift))
+        if scale is not None and self.dtype(values) == values.dtype == scale.dtype:
+            cells = _Apply.apply(cells, scale, shift)
         else:
-            out = out if scale is None else out * scale
-            out = out if shift is None else out + shift
-        return out.view(values.shape)
+            cells = cells if scale is None else cells * scale
+            cells = cells if shift is None else cells + shift
+        return cells.view(values.shape)
 
 
 #: Nothing to apply.

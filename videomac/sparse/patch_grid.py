@@ -158,6 +158,13 @@ class PatchGrid:
         )
 
     @property
+    def place(self) -> tuple[Tensor, Tensor]:
+        """Row and column of each visible patch, each of shape [N]."""
+        return self.index.div(self.cols, rounding_mode='floor') % self.rows, (
+            self.index % self.cols
+        )
+
+    @property
     def counts(self) -> Tensor:
         """Visible patches of each image, shape [B]."""
         return self._table(('counts',), lambda: self.visible.flatten(1).sum(1))
@@ -253,8 +260,7 @@ class PatchGrid:
         self, cells: tuple[int, int], start: tuple[int, int], length: tuple[int, int]
     ) -> Tensor:
         device, (h, w) = self.index.device, cells
-        patch_row = self.index.div(self.cols, rounding_mode='floor') % self.rows
-        patch_col = self.index % self.cols
+        patch_row, patch_col = self.place
         y = torch.arange(start[0], start[0] + length[0], device=device)
         x = torch.arange(start[1], start[1] + length[1], device=device)
         row = patch_row[:, None] + y.div(h, rounding_mode='floor')

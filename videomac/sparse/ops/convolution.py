@@ -44,8 +44,14 @@ def read_windows(
     _, h, w, channels = data.shape
     start, length = view.reach((h // view.stride[0], w // view.stride[1]))
     table = grid.window_table((h, w), start, length)
-    padded = F.pad(data.reshape(-1, channels), (0, 0, 0, 1), value=fill)
+    padded = _with_blank(data, fill)
     return padded.index_select(0, table.flatten()).view(*table.shape, channels)
+
+
+def _with_blank(data: Tensor, fill: float = 0.0) -> Tensor:
+    """Cells [N * h * w + 1, C] of patches, the last of which stands for all masked."""
+    flat = data.reshape(-1, data.shape[3])
+    return torch.cat([flat, flat.new_full((1, data.shape[3]), fill)])
 
 
 def _convolve(
@@ -94,6 +100,8 @@ def _depthwise_weight_grad(
     matrix products, where kernels written for this gradient are memory-bound.
     """
     (_, h, w, channels), (_, rows, cols, _) = data.shape, grad.shape
+    if h == w == rows == cols == 1 and grid.per_sample is not None:
+        return _weight_grad_of_pairs(data, grad, grid, view)
     block = _block(rows), _block(cols)
     start, length = view.reach((rows, cols))
     _, reach = view.reach(block)
@@ -101,7 +109,7 @@ def _depthwise_weight_grad(
     table = table.unfold(1, reach[0], block[0] * view.stride[0])
     table = table.unfold(2, reach[1], block[1] * view.stride[1])
     table = table.reshape(-1, reach[0] * reach[1])
-    seen = F.pad(data.reshape(-1, channels), (0, 0, 0, 1)).t().contiguous()
+    seen = _with_blank(data).t().contiguous()
     blocks = grad.unflatten(2, (-1, block[1])).unflatten(1, (-1, block[0]))
     blocks = blocks.transpose(2, 3).reshape(-1, channels).t().contiguous()
     blocks = blocks.view(channels, len(table), -1)
@@ -112,6 +120,30 @@ def _depthwise_weight_grad(
         products = (windows.mT @ grads).flatten(1)
         parts.append(products.index_select(1, _tap_table(view, block, reach, grad.device)))
     return torch.cat(parts).view(channels, 1, *view.kernel, -1).sum(4)
+
+
+def _weight_grad_of_pairs(
+    data: Tensor, grad: Tensor, grid: PatchGrid, view: Window
+) -> Tensor:
+    """The same where a patch is one cell: from all pairs of visible cells of a sample."""
+    channels = data.shape[3]
+    cells = data.view(grid.batch_size, 1, -1, channels)
+    grads = grad.view(grid.batch_size, -1, 1, channels)
+    pairs = (cells * grads).view(-1, channels)
+    row, col = grid.place[0].view(grid.batch_size, -1), grid.place[1].view(
+        grid.batch_size, -1
+    )
+    tap, valid = 0, True
+    for axis, place in enumerate((row, col)):
+        offset = place[:, None, :] - place[:, :, None] + view.padding[axis]
+        step, size = view.dilation[axis], view.kernel[axis]
+        nth = offset.div(step, rounding_mode='floor')
+        valid = (offset % step == 0) & (nth >= 0) & (nth < size) & valid
+        tap = tap * size + nth
+    count = view.kernel[0] * view.kernel[1]
+    taps = torch.arange(count, device=data.device)[:, None]
+    chosen = (taps == tap.masked_fill(~valid, -1).flatten()).to(data.dtype)
+    return (chosen @ pairs).t().reshape(channels, 1, *view.kernel)
 
 
 @lru_cache(maxsize=256)

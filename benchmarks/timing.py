@@ -1,0 +1,117 @@
+"""Timing several ways to do the same thing, side by side in one process."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+__all__ = ['alternate', 'matmul_rate', 'median_ratio', 'peak_memory', 'saved_memory']
+
+Step = Callable[[], object]
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+
+
+def alternate(
+    steps: Mapping[str, Step], rounds: int, device: torch.device, warmup: int = 2
+) -> dict[str, list[float]]:
+    """Time the steps by turns, so that whatever else the machine does hits all of them.
+
+    Args:
+        steps: What to time.
+        rounds: How often to time each.
+        device: Where the steps compute.
+        warmup: Untimed rounds.
+
+    Returns:
+        Seconds of each round. The order within a round is turned around every time.
+    """
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    begin = time.perf_counter()
+    for number in range(-warmup, rounds):
+        for name in list(steps)[:: 1 if number % 2 else -1]:
+            _synchronise(device)
+            start = time.perf_counter()
+            steps[name]()
+            _synchronise(device)
+            if number >= 0:
+                times[name].append(time.perf_counter() - start)
+        done = (number + warmup + 1) / (rounds + warmup)
+        left = (time.perf_counter() - begin) * (1 / done - 1)
+        end = '\n' if done == 1 else ''
+        print(f'\r{done:4.0%}, {left:4.0f} s left', end=end, file=sys.stderr, flush=True)
+    return times
+
+
+def median_ratio(slow: list[float], fast: list[float]) -> float:
+    """Median over the rounds of how many times as long one takes as the other."""
+    return statistics.median(a / b for a, b in zip(slow, fast, strict=True))
+
+
+def matmul_rate(
+    device: torch.device, dtype: torch.dtype, seconds: float = 0.2
+) -> Callable[[], float]:
+    """Make a function that measures multiply-adds a second of one matrix product.
+
+    The product is that of a ConvNet's pointwise layer, large enough for the full rate.
+    """
+    rows, inner, columns = (8192,) * 3 if device.type == 'cuda' else (2048, 768, 3072)
+    first = torch.randn(rows, inner, device=device, dtype=dtype)
+    second = torch.randn(inner, columns, device=device, dtype=dtype)
+
+    def measure() -> float:
+        best, end = float('inf'), time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            _synchronise(device)
+            start = time.perf_counter()
+            torch.mm(first, second)
+            _synchronise(device)
+            best = min(best, time.perf_counter() - start)
+        return rows * inner * columns / best
+
+    return measure
+
+
+def saved_memory(forward: Callable[[], torch.Tensor]) -> int:
+    """Bytes that a forward pass keeps for the backward pass, parameters aside."""
+    seen: dict[int, int] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        if not isinstance(tensor, torch.nn.Parameter) and not (
+            tensor._base is not None and isinstance(tensor._base, torch.nn.Parameter)
+        ):
+            storage = tensor.untyped_storage()
+            seen[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        out = forward()
+    del out
+    return sum(seen.values())
+
+
+def peak_memory(step: Step, device: torch.device) -> int:
+    """Most bytes that tensors made in a step take at one time."""
+    if device.type == 'cuda':
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        step()
+        return torch.cuda.max_memory_allocated(device) - before
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
+        step()
+    # Events of the public list are sums of their operation; these are each allocation.
+    kineto = recorded.profiler.kineto_results  # type: ignore[union-attr]
+    events = [e for e in kineto.events() if e.name() == '[memory]']
+    now = peak = 0
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        now += event.nbytes()
+        peak = max(peak, now)
+    return peak
