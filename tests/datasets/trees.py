@@ -9,7 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from videomac.datasets import PropagationVideo
 from videomac.datasets.label_maps import write_label_map
+from videomac.datasets.propagation_base import PropagationDataset
 
 __all__ = [
     'make_davis',
@@ -17,10 +19,18 @@ __all__ = [
     'make_vip',
     'make_youtube_vos',
     'moving_squares',
+    'video_of',
     'write_frame',
 ]
 
 Ids = NDArray[np.uint8]
+
+
+def video_of(dataset: PropagationDataset, index: int = 0) -> PropagationVideo:
+    """The video of a sample."""
+    video = dataset[index]['inputs']
+    assert isinstance(video, PropagationVideo)
+    return video
 
 
 def moving_squares(
