@@ -158,6 +158,15 @@ def test_the_algorithm_runs_on_it() -> None:
         torch.testing.assert_close(value, losses[1][name], rtol=1e-5, atol=1e-5)
 
 
+def test_threads_stay_as_they_are() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 2)
+    Minkowski().sparsify(images(), ragged())
+    found = torch.get_num_threads()
+    torch.set_num_threads(before)
+    assert found == before + 2
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ('name', 'make'),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import Any
 
@@ -14,6 +15,9 @@ def load_engine() -> Any:
     Raises:
         ImportError: If it is not installed or does not load.
     """
+    loaded = sys.modules.get('MinkowskiEngine')
+    if loaded is not None:  # it is asked for at every layer
+        return loaded
     try:
         with warnings.catch_warnings():  # that it was built for the CPU is no news
             warnings.simplefilter('ignore')

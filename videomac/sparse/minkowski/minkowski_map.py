@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from ..patch_grid import PatchGrid
@@ -60,8 +61,16 @@ class MinkowskiMap(SparseMap):
             )
         where = grid.cell_mask(*cells).nonzero()
         values = images[where[:, 0], :, where[:, 1], where[:, 2]]
-        tensor = load_engine().SparseTensor(values, where.int().contiguous())
-        key, manager = tensor.coordinate_map_key, tensor.coordinate_manager
+        engine = load_engine()
+        # A manager sets the threads of the whole process: to what they are, please.
+        manager = engine.CoordinateManager(
+            D=2,
+            num_threads=torch.get_num_threads(),
+            coordinate_map_type=engine.CoordinateMapType.CPU,
+        )
+        coordinates = where.int().contiguous()
+        tensor = engine.SparseTensor(values, coordinates, coordinate_manager=manager)
+        key = tensor.coordinate_map_key
         return cls(tensor.F, Sites(manager, key, grid, cells))
 
     def like(self, data: Tensor, channels_last: bool | None = None) -> MinkowskiMap:

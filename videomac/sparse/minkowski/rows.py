@@ -190,8 +190,10 @@ def mean(
 
     def function(values: Tensor, axis: int, keep: bool) -> Tensor:
         total = torch.sum(values, axis, keep, dtype=dtype)
-        lined = values.dim() == 3  # zeros at the end of shorter samples do not count
-        return total / (x.sites.counts[:, None] if lined else values.shape[axis])
+        if values.dim() < 3:
+            return total / values.shape[axis]
+        # Zeros at the end of shorter samples do not count; the mean of none is zero.
+        return total / x.sites.counts.clamp(min=1)[:, None]
 
     return _reduce(x, dim, keepdim, function)
 
