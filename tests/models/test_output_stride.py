@@ -19,7 +19,7 @@ from tests.sparse.networks import V1, V2, distance, ragged, randomise
 from videomac.models.encoders import set_output_stride
 from videomac.models.encoders.dilated_pool import DilatedAvgPool2d
 from videomac.registry import MODELS
-from videomac.sparse import MaskedDense, PatchSparse
+from videomac.sparse import MaskedDense, PatchGrid, PatchSparse
 
 SLIM: dict[str, Any] = dict(base_channels=16, stem_channels=16)
 STOCK: dict[str, Callable[[], nn.Module]] = {
@@ -176,14 +176,16 @@ def test_dilated_average_cell_by_cell(counted: bool) -> None:
             assert torch.allclose(got[0, :, i, j], expected, atol=1e-12)
 
 
-@pytest.mark.parametrize('name', ['ConvNeXt V2', 'ResNet-18', 'ResNet-50'])
-def test_sparse_backends_agree(name: str) -> None:
-    """Patches of one cell, outputs and gradients."""
+@pytest.mark.parametrize(('stride', 'patch_size'), [(16, 16), (8, 8), (8, 16)])
+@pytest.mark.parametrize('name', [*STOCK, 'ConvNeXt V2'])
+def test_sparse_backends_agree(name: str, stride: int, patch_size: int) -> None:
+    """Outputs and gradients, with patches of one cell and of several."""
     network = randomise(ConvNeXt(**V2) if name == 'ConvNeXt V2' else STOCK[name]())
     network.double().train()
-    set_output_stride(network, 16)
-    images, grid = torch.randn(2, 3, 96, 64, dtype=torch.float64), ragged(16)
-    weight = torch.randn(2, 1, 6, 4, dtype=torch.float64)
+    set_output_stride(network, stride)
+    torch.manual_seed(0)
+    images, grid = torch.randn(2, 3, 96, 64, dtype=torch.float64), ragged(patch_size)
+    weight = torch.randn(2, 1, 96 // stride, 64 // stride, dtype=torch.float64)
     results = []
     for backend in (PatchSparse(), MaskedDense()):
         network.zero_grad()
@@ -193,9 +195,13 @@ def test_sparse_backends_agree(name: str) -> None:
         results.append((latent.detach(), torch.cat([g.flatten() for g in grads])))
     for got, expected in zip(*results, strict=True):
         assert distance(got, expected) < 1e-9
-    assert results[0][0].shape[-2:] == (6, 4)
-    hidden = ~grid.visible[:, None].expand_as(results[0][0])
-    assert not results[0][0][hidden].any()
+    latent, cells = results[0][0], patch_size // stride
+    assert not latent[~grid.cell_mask(cells, cells)[:, None].expand_as(latent)].any()
+    network.eval()
+    everything = PatchGrid.full(2, (96, 64), patch_size)
+    with torch.no_grad():
+        latent = PatchSparse().encode(network, images, everything)
+    assert distance(latent, features(network, images)) < 1e-12
 
 
 def test_config_builds_the_stock_network() -> None:
