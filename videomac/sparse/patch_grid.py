@@ -148,12 +148,12 @@ class PatchGrid:
             order = torch.arange(len(self.index), device=self.index.device)
             return slots.index_copy(0, self.index, order)
 
-        return self._table(('slots',), build)
+        return self.table(('slots',), build)
 
     @property
     def sample(self) -> Tensor:
         """Image to which each visible patch belongs, shape [N]."""
-        return self._table(
+        return self.table(
             ('sample',), lambda: self.index.div(self.num_patches, rounding_mode='floor')
         )
 
@@ -167,10 +167,10 @@ class PatchGrid:
     @property
     def counts(self) -> Tensor:
         """Visible patches of each image, shape [B]."""
-        return self._table(('counts',), lambda: self.visible.flatten(1).sum(1))
+        return self.table(('counts',), lambda: self.visible.flatten(1).sum(1))
 
-    def _table(self, key: tuple[object, ...], build: Callable[[], Tensor]) -> Tensor:
-        """Look up an index table, which is made on first use."""
+    def table(self, key: tuple[object, ...], build: Callable[[], Tensor]) -> Tensor:
+        """Look up an index table under a key; it is made on first use."""
         if key not in self._tables:
             # A table first needed in inference mode may be needed in training later.
             with torch.inference_mode(False), torch.no_grad():
@@ -251,7 +251,7 @@ class PatchGrid:
             [N, *length]. Cells that are masked or outside the map have the index
             ``N * h * w``, one past the last.
         """
-        return self._table(
+        return self.table(
             ('window', *cells, *start, *length),
             lambda: self._build_window_table(cells, start, length),
         )
@@ -286,4 +286,4 @@ class PatchGrid:
             x = (self.index % self.cols * w)[:, None] + torch.arange(w, device=device)
             return y[:, :, None] * (self.cols * w) + x[:, None, :]
 
-        return self._table(('cells', h, w), build)
+        return self.table(('cells', h, w), build)

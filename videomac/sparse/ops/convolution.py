@@ -13,6 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from ..geometry import Window
 from ..patch_grid import PatchGrid
+from .unfolded import Unfolded, with_blank
 
 __all__ = ['HaloConvolution', 'read_windows']
 
@@ -21,6 +22,8 @@ Pair = tuple[int, int]
 #: How many times the cells of the dense map may be gathered before it is used instead:
 #: a gathered window is convolved without padding and by visible patch only.
 _GATHER_LIMIT = 2
+#: Output cells of a patch up to which dense kernels are a plain matrix product.
+_FEW_CELLS = 4
 #: Gathered values that stay in the cache of a CPU between two steps.
 _CACHED_VALUES = 2**18
 #: Longest side, in cells, of the blocks between which depthwise kernels are fitted.
@@ -44,14 +47,8 @@ def read_windows(
     _, h, w, channels = data.shape
     start, length = view.reach((h // view.stride[0], w // view.stride[1]))
     table = grid.window_table((h, w), start, length)
-    padded = _with_blank(data, fill)
+    padded = with_blank(data, fill)
     return padded.index_select(0, table.flatten()).view(*table.shape, channels)
-
-
-def _with_blank(data: Tensor, fill: float = 0.0) -> Tensor:
-    """Cells [N * h * w + 1, C] of patches, the last of which stands for all masked."""
-    flat = data.reshape(-1, data.shape[3])
-    return torch.cat([flat, flat.new_full((1, data.shape[3]), fill)])
 
 
 def _convolve(
@@ -61,6 +58,8 @@ def _convolve(
     _, h, w, channels = data.shape
     cells_out = h // view.stride[0], w // view.stride[1]
     groups = channels // weight.shape[1]
+    if groups == 1 and _is_small(cells_out):
+        return Unfolded(grid, (h, w), view, weight).forward(data, bias)
     _, (rows, cols) = view.reach(cells_out)
     gathered = len(grid.index) * rows * cols
     if groups == 1 or gathered <= _GATHER_LIMIT * grid.batch_size * grid.num_patches * (
@@ -76,6 +75,10 @@ def _convolve(
         dense, padding = F.pad(dense, (left, right, top, bottom)), (0, 0)
     out = F.conv2d(dense, weight, bias, view.stride, padding, view.dilation, groups)
     return grid.gather(out.permute(0, 2, 3, 1), *cells_out)
+
+
+def _is_small(cells: Pair) -> bool:
+    return cells[0] * cells[1] <= _FEW_CELLS
 
 
 def _transposed(weight: Tensor, groups: int) -> Tensor:
@@ -109,7 +112,7 @@ def _depthwise_weight_grad(
     table = table.unfold(1, reach[0], block[0] * view.stride[0])
     table = table.unfold(2, reach[1], block[1] * view.stride[1])
     table = table.reshape(-1, reach[0] * reach[1])
-    seen = _with_blank(data).t().contiguous()
+    seen = with_blank(data).t().contiguous()
     blocks = grad.unflatten(2, (-1, block[1])).unflatten(1, (-1, block[0]))
     blocks = blocks.transpose(2, 3).reshape(-1, channels).t().contiguous()
     blocks = blocks.view(channels, len(table), -1)
@@ -199,6 +202,32 @@ def _dense_grads(
     return total[:-1].view(data.shape), of_weight
 
 
+def _gradients(
+    data: Tensor,
+    weight: Tensor,
+    grad: Tensor,
+    grid: PatchGrid,
+    view: Window,
+    wanted: tuple[bool, bool],
+) -> tuple[Tensor | None, Tensor | None]:
+    """Gradients of patches and kernel, each in the fastest way that there is."""
+    groups = data.shape[3] // weight.shape[1]
+    of_data = of_weight = None
+    left = list(wanted)
+    if wanted[0] and view.stride == (1, 1):
+        back = replace(view, padding=view.padding_end, padding_end=view.padding)
+        of_data = _convolve(grad, _transposed(weight, groups), None, grid, back)
+        left[0] = False
+    if wanted[1] and groups == weight.shape[0] == data.shape[3] > 1:
+        of_weight = _depthwise_weight_grad(data, grad, grid, view)
+        left[1] = False
+    if any(left):
+        rest = _dense_grads(data, weight, grad, grid, view, (left[0], left[1]))
+        of_data = rest[0] if left[0] else of_data
+        of_weight = rest[1] if left[1] else of_weight
+    return of_data, of_weight
+
+
 class HaloConvolution(torch.autograd.Function):
     """Convolution that reads zeros where nothing is visible and writes visible cells.
 
@@ -227,23 +256,13 @@ class HaloConvolution(torch.autograd.Function):
         """Return the gradients of patches, kernel and bias."""
         data, weight = ctx.saved_tensors
         grid, view = ctx.grid, ctx.view
+        wanted = ctx.needs_input_grad[:2]
         groups = data.shape[3] // weight.shape[1]
-        depthwise = groups == weight.shape[0] == data.shape[3] > 1
-        of_data, of_weight, of_bias = ctx.needs_input_grad[:3]
-        grad_data = grad_weight = None
-        if of_data and view.stride == (1, 1):
-            kernel = _transposed(weight, groups)
-            back = replace(view, padding=view.padding_end, padding_end=view.padding)
-            grad_data = _convolve(grad, kernel, None, grid, back)
-            of_data = False
-        if of_weight and depthwise:
-            grad_weight = _depthwise_weight_grad(data, grad, grid, view)
-            of_weight = False
-        if of_data or of_weight:
-            windows, grad_weight_ = _dense_grads(
-                data, weight, grad, grid, view, (of_data, of_weight)
-            )
-            grad_data = windows if of_data else grad_data
-            grad_weight = grad_weight_ if of_weight else grad_weight
-        grad_bias = grad.sum((0, 1, 2)) if of_bias else None
-        return grad_data, grad_weight, grad_bias, None, None
+        if groups == 1 and _is_small((grad.shape[1], grad.shape[2])):
+            product = Unfolded(grid, (data.shape[1], data.shape[2]), view, weight)
+            of_data = product.data_grad(grad) if wanted[0] else None
+            of_weight = product.weight_grad(data, grad) if wanted[1] else None
+        else:
+            of_data, of_weight = _gradients(data, weight, grad, grid, view, wanted)
+        of_bias = grad.sum((0, 1, 2)) if ctx.needs_input_grad[2] else None
+        return of_data, of_weight, of_bias, None, None
