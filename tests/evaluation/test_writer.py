@@ -1,0 +1,148 @@
+"""Predictions on disk: whole videos or nothing, and no mixing of runs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.datasets.trees import (
+    make_davis,
+    make_jhmdb,
+    make_youtube_vos,
+    moving_squares,
+    video_of,
+)
+from videomac.datasets import (
+    DAVISDataset,
+    JHMDBDataset,
+    PropagationVideo,
+    YouTubeVOSDataset,
+)
+from videomac.datasets.label_maps import read_palette
+from videomac.evaluation import PredictionWriter
+
+SQUARES = moving_squares(5)
+
+
+@pytest.fixture
+def goat(tmp_path: Path) -> PropagationVideo:
+    return video_of(DAVISDataset(make_davis(tmp_path / 'DAVIS', {'goat': SQUARES})))
+
+
+def test_masks_are_written_as_the_toolkit_reads_them(
+    goat: PropagationVideo, tmp_path: Path
+) -> None:
+    writer = PredictionWriter(tmp_path / 'out')
+    assert not writer.is_done(goat)
+    writer.write(goat, {'masks': SQUARES})
+    assert writer.is_done(goat)
+    paths = sorted((tmp_path / 'out/goat').iterdir())
+    assert [path.name for path in paths] == [f'{t:05d}.png' for t in range(5)]
+    for path, ids in zip(paths, SQUARES, strict=True):
+        with Image.open(path) as image:
+            assert image.mode == 'P'
+            assert np.array_equal(np.asarray(image), ids)
+        assert np.array_equal(read_palette(path), goat.palette)  # type: ignore[arg-type]
+    masks = writer.read(goat)['masks']
+    assert all(np.array_equal(a, b) for a, b in zip(masks, SQUARES, strict=True))
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['goat']
+
+
+class Killed(BaseException):
+    """What a killed process never gets to handle."""
+
+
+def test_a_killed_run_leaves_no_half_video(
+    goat: PropagationVideo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = PredictionWriter(tmp_path / 'out')
+    name = 'videomac.evaluation.writer.write_label_map'
+    real = PredictionWriter.write.__globals__['write_label_map']
+    written: list[Any] = []
+
+    def killed_at_the_third(path: Path, *args: Any) -> None:
+        if len(written) == 2:
+            raise Killed
+        written.append(path)
+        real(path, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(name, killed_at_the_third)
+        with pytest.raises(Killed):
+            writer.write(goat, {'masks': SQUARES})
+    assert not (tmp_path / 'out/goat').exists()
+    assert not writer.is_done(goat)
+    # The next run is not disturbed by what was left, and clears it.
+    again = PredictionWriter(tmp_path / 'out')
+    assert again.missing([goat]) == ['goat']
+    again.write(goat, {'masks': SQUARES})
+    assert again.missing([goat]) == []
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['goat']
+
+
+def test_videos_with_missing_files_are_not_done(
+    goat: PropagationVideo, tmp_path: Path
+) -> None:
+    writer = PredictionWriter(tmp_path / 'out')
+    writer.write(goat, {'masks': SQUARES})
+    (tmp_path / 'out/goat/00002.png').unlink()
+    assert not writer.is_done(goat)
+    with pytest.raises(FileNotFoundError, match="all predictions of video 'goat'"):
+        writer.read(goat)
+    writer.write(goat, {'masks': SQUARES[::-1]})
+    assert np.array_equal(writer.read(goat)['masks'][0], SQUARES[-1])
+
+
+def test_joints_survive(tmp_path: Path) -> None:
+    points = np.random.default_rng(0).uniform(-1, 60, (4, 15, 2))
+    visible = points[..., 0] > 5
+    root = make_jhmdb(tmp_path / 'JHMDB', {'run/a': points})
+    video = video_of(JHMDBDataset(root))
+    writer = PredictionWriter(tmp_path / 'out')
+    writer.write(video, {'points': points, 'visible': visible})
+    assert writer.is_done(video)
+    found = writer.read(video)
+    assert np.array_equal(found['points'], points)
+    assert np.array_equal(found['visible'], visible)
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['run']
+    (tmp_path / 'out/run/a/poses.npz').write_bytes(b'PK, not really')
+    with pytest.raises(ValueError, match=r'poses\.npz: cannot be read'):
+        writer.read(video)
+
+
+def test_submissions_hold_the_frames_that_are_asked_for(tmp_path: Path) -> None:
+    root = make_youtube_vos(tmp_path / 'valid', {'a1': SQUARES}, {'a1': 2})
+    video = video_of(YouTubeVOSDataset(root))
+    writer = PredictionWriter(tmp_path / 'Annotations')
+    writer.write(video, {'masks': SQUARES})
+    names = sorted(path.name for path in (tmp_path / 'Annotations/a1').iterdir())
+    assert names == ['00010.png', '00015.png', '00020.png']
+    assert writer.is_done(video)
+    assert np.array_equal(writer.read(video)['masks'][0], SQUARES[2])
+
+
+def test_another_run_is_not_mixed_in(goat: PropagationVideo, tmp_path: Path) -> None:
+    run = {'config': 'a.py', 'checkpoint': 'x.pth', 'topk': (5,)}
+    PredictionWriter(tmp_path / 'out', run).write(goat, {'masks': SQUARES})
+    assert PredictionWriter(tmp_path / 'out', run).is_done(goat)
+    assert PredictionWriter(tmp_path / 'out').is_done(goat)
+    with pytest.raises(ValueError, match=r"checkpoint: 'x\.pth' there, 'y\.pth' now"):
+        PredictionWriter(tmp_path / 'out', run | {'checkpoint': 'y.pth'})
+    (tmp_path / 'out/run.json').write_text('{')
+    with pytest.raises(ValueError, match='cannot be read'):
+        PredictionWriter(tmp_path / 'out', run)
+    (tmp_path / 'out/run.json').write_text(json.dumps(run))
+    assert PredictionWriter(tmp_path / 'out', run).is_done(goat)
+
+
+def test_predictions_that_do_not_fit(goat: PropagationVideo, tmp_path: Path) -> None:
+    writer = PredictionWriter(tmp_path / 'out')
+    with pytest.raises(ValueError, match="'goat' has 5 frames, the prediction 4"):
+        writer.write(goat, {'masks': SQUARES[:4]})
+    small = [ids[:40] for ids in SQUARES]
+    with pytest.raises(ValueError, match=r"'goat', frame 0: the mask is \[40, 64\]"):
+        writer.write(goat, {'masks': small})
+    assert not writer.is_done(goat)
