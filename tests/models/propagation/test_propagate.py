@@ -19,7 +19,7 @@ from videomac.models.propagation import (
     Reference,
     propagate,
 )
-from videomac.models.propagation.tiles import TilePlan, seen
+from videomac.models.propagation.scoring import StripPlan, seen
 
 VALUES = Path(__file__).with_name('reference_values.npz')
 
@@ -80,8 +80,8 @@ def test_equals_lists_of_candidates_cell_by_cell(data: st.DataObject) -> None:
         copies = Copies(free + draw(st.integers(1 - free, 3)), free)
         features = unit(h, w, 5, seed=seed + number + 1)
         references.append(Reference(features, soft(3, h, w, seed=number), copies))
-    budget, side = draw(st.sampled_from([1, 2000, 2**20])), draw(st.integers(1, 7))
-    got = propagate(query, references, options, budget, side)
+    budget, width = draw(st.sampled_from([1, 2000, 2**20])), draw(st.integers(1, 7))
+    got = propagate(query, references, options, budget, width)
     torch.testing.assert_close(
         got, expected(query, references, options), atol=1e-5, rtol=0
     )
@@ -106,7 +106,7 @@ def test_candidates_with_equal_scores(
         Reference(keys[1], soft(2, *size, seed=1)),
     ]
     options = PropagationSettings(radius=1, topk=topk, temperature=0.5, ties=ties)
-    got = propagate(query, references, options, tile_side=2)
+    got = propagate(query, references, options, strip_width=2)
     torch.testing.assert_close(
         got, expected(query, references, options), atol=1e-5, rtol=0
     )
@@ -156,7 +156,7 @@ def dense(
 
 
 @pytest.mark.parametrize('outside', [0, 1])
-def test_size_of_tiles_and_memory_make_no_difference(outside: int) -> None:
+def test_width_of_strips_and_memory_make_no_difference(outside: int) -> None:
     h, w = 13, 17
     query = unit(h, w, 16)
     copies = [Copies(1, outside), Copies(), Copies()]
@@ -166,9 +166,9 @@ def test_size_of_tiles_and_memory_make_no_difference(outside: int) -> None:
     ]
     options = PropagationSettings(radius=4, topk=5)
     want = dense(query, references, options)
-    for side in (1, 5, 12, 40):
+    for width in (1, 5, 12, 40):
         for budget in (1, 30_000, 10**9):
-            got = propagate(query, references, options, budget, side)
+            got = propagate(query, references, options, budget, width)
             torch.testing.assert_close(got, want, atol=1e-5, rtol=0)
 
 
@@ -187,30 +187,23 @@ def test_half_features_are_scored_in_float32(dtype: torch.dtype) -> None:
 @settings(max_examples=200, deadline=None)
 @given(
     shape=st.tuples(st.integers(1, 70), st.integers(1, 70), st.integers(1, 900)),
-    reach=st.one_of(st.none(), st.integers(0, 30)),
+    reach=st.integers(0, 30),
     references=st.integers(1, 21),
     budget=st.integers(1, 2**28),
-    side=st.integers(1, 20),
+    width=st.integers(1, 30),
 )
 def test_plan_keeps_to_the_memory_budget(
-    shape: tuple[int, int, int],
-    reach: int | None,
-    references: int,
-    budget: int,
-    side: int,
+    shape: tuple[int, int, int], reach: int, references: int, budget: int, width: int
 ) -> None:
-    plan = TilePlan.fit(shape, reach, references, budget, side)
+    plan = StripPlan.fit(shape, reach, references, budget, width)
     assert 1 <= plan.references <= references
-    high, wide = (
-        seen(slice(size // 2, min(size, size // 2 + length)), reach, size)
-        for size, length in zip(shape[:2], plan[:2], strict=True)
-    )
-    columns = wide.stop - wide.start
-    strip = shape[0] * columns * shape[2]
-    scores = (high.stop - high.start) * columns * plan.rows * plan.cols
-    smallest = plan.rows == 1 and plan.cols == (shape[1] if reach is None else 1)
-    fits = 4 * (strip + scores) * plan.references <= budget
-    assert fits or (smallest and plan.references == 1)
+    assert 1 <= plan.width <= min(width, shape[1])
+    start = shape[1] // 2
+    wide = seen(slice(start, min(shape[1], start + plan.width)), reach, shape[1])
+    held = shape[0] * (wide.stop - wide.start)
+    rows = min(2 * reach, 2 * shape[0] - 2) + 1
+    needed = 4 * plan.references * held * (shape[2] + rows * plan.width)
+    assert needed <= budget or plan == (1, 1)
 
 
 def follow(options: PropagationSettings) -> Tensor:

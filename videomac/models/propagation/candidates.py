@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from .settings import Copies, PropagationSettings, Window
-from .tiles import Area, positions
 
-__all__ = ['BestCandidates', 'count_copies', 'pick_best', 'threshold', 'vote_weights']
+__all__ = ['BestCandidates', 'count_copies', 'threshold', 'vote_weights']
 
 
 class BestCandidates:
-    """The highest scores of every cell of a query, found tile by tile.
+    """The highest scores of every cell of a query, found part by part.
 
     Args:
         count: Number n of candidates to keep.
@@ -22,59 +21,30 @@ class BestCandidates:
         device: Where they lie.
 
     Attributes:
+        count: n.
         scores: float32 [n, h, w] in falling order, -inf where there are fewer.
         cells: int64 [n, h, w], numbers ``(reference * h + row) * w + column``; any valid
             number where there are fewer.
     """
 
     def __init__(self, count: int, size: tuple[int, int], device: torch.device) -> None:
+        self.count = count
         self.scores = torch.full((count, *size), -torch.inf, device=device)
         self.cells = torch.zeros((count, *size), dtype=torch.long, device=device)
 
-    def add(self, area: Area, block: Area, references: range, scores: Tensor) -> None:
-        """Bring the scores of a tile into its lists.
+    def add(self, across: slice, scores: Tensor, cells: Tensor) -> None:
+        """Bring candidates into the lists of some columns.
 
         Args:
-            area: The tile.
-            block: What it sees of each reference.
-            references: Numbers of R references that follow each other.
-            scores: float32 [R, rows, cols, Q].
+            across: The columns.
+            scores: Of m candidates for every cell, row by row, float32 [m, cells].
+            cells: Their numbers, int64 [m, cells].
         """
-        count, height, width = self.scores.shape
-        rows, cols = area
-        values, where = pick_best(scores, count)
-        row, col = positions(block, scores.device)
-        # Made on the device: a list would be copied there, and waited for.
-        number = torch.arange(references.start, references.stop, device=scores.device)
-        cells = (number[:, None] * (height * width) + row * width + col).flatten()[where]
-
-        mine, my_cells = self.scores[:, rows, cols], self.cells[:, rows, cols]
-        values, order = torch.cat([mine.flatten(1), values]).topk(count, 0)
-        my_cells.copy_(
-            torch.cat([my_cells.flatten(1), cells]).gather(0, order).view_as(my_cells)
-        )
+        mine, my_cells = self.scores[:, :, across], self.cells[:, :, across]
+        values, order = torch.cat([mine.flatten(1), scores]).topk(self.count, 0)
+        cells = torch.cat([my_cells.flatten(1), cells]).gather(0, order)
         mine.copy_(values.view_as(mine))
-
-
-def pick_best(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Find the highest scores of every query cell.
-
-    In two steps, since selecting from long lists is slow: the n highest scores lie in the
-    n rows (of all references) with the highest maxima.
-
-    Args:
-        scores: [R, rows, cols, Q].
-        count: Number n; fewer are returned if there are fewer.
-
-    Returns:
-        Scores [n, Q] in falling order and their positions in ``R * rows * cols``.
-    """
-    lines = scores.flatten(0, 1)
-    cols = lines.shape[1]
-    best = lines.amax(1).topk(min(count, len(lines)), 0).indices
-    found = lines.gather(0, best[:, None].expand(-1, cols, -1)).flatten(0, 1)
-    values, where = found.topk(min(count, len(found)), 0)
-    return values, best.gather(0, where // cols) * cols + where % cols
+        my_cells.copy_(cells.view_as(my_cells))
 
 
 def count_copies(
@@ -94,10 +64,9 @@ def count_copies(
     """
     height, width = size
     number, place = cells // (height * width), cells % (height * width)
-    row, col = (
-        index.view(height, width)
-        for index in positions((slice(0, height), slice(0, width)), cells.device)
-    )
+    row = torch.arange(height, device=cells.device)[:, None]
+    col = torch.arange(width, device=cells.device)
+    inside = window.inside(place // width - row, place % width - col)
     table = torch.tensor([(c.outside, c.inside) for c in copies], device=cells.device)
     inside = window.inside(place // width - row, place % width - col)
     return table[number, inside.long()]

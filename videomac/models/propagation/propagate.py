@@ -10,13 +10,22 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .candidates import BestCandidates, count_copies, threshold, vote_weights
+from .scoring import (
+    STRIP_WIDTH,
+    StripPlan,
+    score_everywhere,
+    score_in_windows,
+    seen,
+    split,
+)
 from .settings import SINGLE, Copies, PropagationSettings, Window
-from .tiles import TILE_SIDE, Area, TilePlan, positions, scored_tiles, seen, split
 
 __all__ = ['MEMORY_BUDGET', 'Reference', 'propagate']
 
 #: Bytes of working memory that a call takes by default.
 MEMORY_BUDGET = 128 * 2**20
+#: Side of the tiles in which cells with ties are worked off.
+TIED_SIDE = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +49,7 @@ def propagate(
     references: Sequence[Reference],
     settings: PropagationSettings,
     memory_budget: int = MEMORY_BUDGET,
-    tile_side: int | None = None,
+    strip_width: int | None = None,
 ) -> Tensor:
     r"""Predict the labels of a frame from those of its references.
 
@@ -58,8 +67,8 @@ def propagate(
         query: Features of the frame, of unit length at every cell (or zero), [h, w, C].
         references: At least one, of the same size, on the device of the query.
         settings: Its window, top-k, temperature and rule for ties are used.
-        memory_budget: Bytes for strips and scores; see :meth:`TilePlan.fit`.
-        tile_side: Side of the tiles in cells; by default as suits the device.
+        memory_budget: Bytes for strips and scores; see :meth:`StripPlan.fit`.
+        strip_width: Columns of a strip in cells; by default as suits the device.
 
     Returns:
         Map of every object, float32 [K, h, w]; zero at a cell without any candidate.
@@ -70,18 +79,16 @@ def propagate(
     _check(query, references, memory_budget)
     height, width, _ = query.shape
     window = Window(settings.window, settings.radius)
-    side = tile_side or TILE_SIDE.get(query.device.type, TILE_SIDE['cuda'])
     best = BestCandidates(settings.topk + 1, (height, width), query.device)
-    references = sorted(references, key=_is_free)
-    bound = sum(not _is_free(each) for each in references)
-    sights = [(0, references[:bound], window)]
-    sights += [(bound, references[bound:], Window(window.shape, None))]
-    for first, group, sight in sights:
-        keys = [each.features for each in group]
-        plan = TilePlan.fit(query.shape, sight.reach, len(keys), memory_budget, side)
-        for tile in scored_tiles(query, keys, sight, plan):
-            numbers = range(first + tile.first, first + tile.first + len(tile.scores))
-            best.add(tile.area, tile.block, numbers, tile.scores)
+    references = sorted(references, key=lambda each: _reach(each, window) is None)
+    keys = [each.features for each in references]
+    bound = sum(_reach(each, window) is not None for each in references)
+    if bound:
+        assert window.reach is not None
+        strip = strip_width or STRIP_WIDTH.get(query.device.type, STRIP_WIDTH['cuda'])
+        plan = StripPlan.fit(query.shape, window.reach, bound, memory_budget, strip)
+        score_in_windows(best, query, keys[:bound], 0, window, plan)
+    score_everywhere(best, query, keys[bound:], bound, memory_budget)
 
     copies = count_copies(
         best.cells, [r.copies for r in references], (height, width), window
@@ -99,60 +106,65 @@ def propagate(
     # The list ends in a score equal to the k-th: there may be more such candidates.
     tied = (best.scores[-1] == kth) & kth.isfinite()
     if tied.any():
-        for down in split(height, side):
-            for across in split(width, side):
-                _vote_with_ties(out, tied, (down, across), query, references, settings)
+        _vote_with_ties(out, tied, query, references, settings)
     return out.permute(2, 0, 1).contiguous()
 
 
-def _is_free(reference: Reference) -> bool:
-    """Whether a reference is seen beyond the window."""
-    return reference.copies.outside > 0
+def _reach(reference: Reference, window: Window) -> int | None:
+    """Reach of the window in a reference, None where there is none."""
+    return None if reference.copies.outside else window.reach
 
 
 def _vote_with_ties(
     out: Tensor,
     tied: Tensor,
-    area: Area,
     query: Tensor,
     references: Sequence[Reference],
     settings: PropagationSettings,
 ) -> None:
-    """Set the labels of the tied cells of a tile, from all candidates they see.
+    """Set the labels of tied cells, from all candidates that they see.
 
     Args:
         out: Labels [h, w, K], written to.
-        tied: Which cells have more candidates than the list of the best could hold,
-            bool [h, w].
-        area: The tile.
+        tied: Cells with more candidates than their list could hold, bool [h, w].
         query: Features [h, w, C].
         references: The references.
         settings: As in :func:`propagate`.
     """
-    row, col = tied[area].nonzero(as_tuple=True)
-    if not len(row):
-        return
-    row, col = row + area[0].start, col + area[1].start
     window = Window(settings.window, settings.radius)
-    scores, copies, labels = [], [], []
-    for reference in references:
-        reach = None if _is_free(reference) else window.reach
-        high, wide = (
-            seen(span, reach, size) for span, size in zip(area, tied.shape, strict=True)
-        )
-        key_row, key_col = positions((high, wide), query.device)
-        inside = window.inside(key_row[:, None] - row, key_col[:, None] - col)
-        counts = torch.where(inside, reference.copies.inside, reference.copies.outside)
-        keys = reference.features[high, wide].flatten(0, 1).float()
-        product = keys @ query[row, col].float().T
-        scores.append(product.masked_fill_(counts == 0, -torch.inf))
-        copies.append(counts)
-        labels.append(reference.labels[:, high, wide].flatten(1).T.float())
-    all_scores, all_copies = torch.cat(scores), torch.cat(copies)
-    highest, where = all_scores.topk(min(settings.topk, len(all_scores)), 0)
-    kth = threshold(highest, all_copies.gather(0, where), settings.topk)
-    weights = vote_weights(all_scores, all_copies, kth, settings)
-    out[row, col] = weights.T @ torch.cat(labels)
+    height, width = tied.shape
+    for down in split(height, TIED_SIDE):
+        for across in split(width, TIED_SIDE):
+            row, col = tied[down, across].nonzero(as_tuple=True)
+            if not len(row):
+                continue
+            row, col = row + down.start, col + across.start
+            scores, copies, labels = [], [], []
+            for each in references:
+                reach = _reach(each, window)
+                reach = max(height, width) if reach is None else reach
+                high, wide = seen(down, reach, height), seen(across, reach, width)
+                dy = torch.arange(high.start, high.stop, device=row.device)[:, None] - row
+                dx = torch.arange(wide.start, wide.stop, device=row.device)[:, None] - col
+                inside = window.inside(dy[:, None], dx).flatten(0, 1)
+                counts = torch.where(inside, each.copies.inside, each.copies.outside)
+                keys = each.features[high, wide].flatten(0, 1).float()
+                product = keys @ query[row, col].float().T
+                scores.append(product.masked_fill_(counts == 0, -torch.inf))
+                copies.append(counts)
+                labels.append(each.labels[:, high, wide].flatten(1).T.float())
+            out[row, col] = _vote_of_all(
+                torch.cat(scores), torch.cat(copies), torch.cat(labels), settings
+            )
+
+
+def _vote_of_all(
+    scores: Tensor, copies: Tensor, labels: Tensor, settings: PropagationSettings
+) -> Tensor:
+    """Labels [Q, K] of cells from the scores and copies [M, Q] and labels [M, K]."""
+    highest, where = scores.topk(min(settings.topk, len(scores)), 0)
+    kth = threshold(highest, copies.gather(0, where), settings.topk)
+    return vote_weights(scores, copies, kth, settings).T @ labels
 
 
 def _check(query: Tensor, references: Sequence[Reference], memory_budget: int) -> None:
