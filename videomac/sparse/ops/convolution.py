@@ -58,7 +58,7 @@ def _convolve(
     _, h, w, channels = data.shape
     cells_out = h // view.stride[0], w // view.stride[1]
     groups = channels // weight.shape[1]
-    if groups == 1 and _is_small(cells_out):
+    if groups == 1 and _is_small(view, cells_out):
         return Unfolded(grid, (h, w), view, weight).forward(data, bias)
     _, (rows, cols) = view.reach(cells_out)
     gathered = len(grid.index) * rows * cols
@@ -77,8 +77,8 @@ def _convolve(
     return grid.gather(out.permute(0, 2, 3, 1), *cells_out)
 
 
-def _is_small(cells: Pair) -> bool:
-    return cells[0] * cells[1] <= _FEW_CELLS
+def _is_small(view: Window, cells_out: Pair) -> bool:
+    return cells_out[0] * cells_out[1] <= _FEW_CELLS or view.kernel == (1, 1)
 
 
 def _transposed(weight: Tensor, groups: int) -> Tensor:
@@ -258,7 +258,7 @@ class HaloConvolution(torch.autograd.Function):
         grid, view = ctx.grid, ctx.view
         wanted = ctx.needs_input_grad[:2]
         groups = data.shape[3] // weight.shape[1]
-        if groups == 1 and _is_small((grad.shape[1], grad.shape[2])):
+        if groups == 1 and _is_small(view, (grad.shape[1], grad.shape[2])):
             product = Unfolded(grid, (data.shape[1], data.shape[2]), view, weight)
             of_data = product.data_grad(grad) if wanted[0] else None
             of_weight = product.weight_grad(data, grad) if wanted[1] else None

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from ..geometry import Window, check_pooling
+from ..patch_grid import PatchGrid
 from ..patch_tensor import PatchTensor, implements
 from ..sparse_map import Handler
 from .convolution import read_windows
@@ -38,11 +41,40 @@ def max_pool2d(
         out = F.max_pool2d(dense, kernel_size, stride, padding, dilation, ceil_mode)
         data = x.grid.gather(out.permute(0, 2, 3, 1), *cells_out)
         return x.like(data.masked_fill(data == lowest, 0.0))
-    values = read_windows(x.data, x.grid, view, lowest).permute(0, 3, 1, 2)
-    out = F.max_pool2d(values, view.kernel, view.stride, dilation=view.dilation)
+    out = _MaxPool.apply(x.data, x.grid, view)
     if not view.holds_own_cell:  # a dilated or shifted window may see nothing
         out = out.masked_fill(out == lowest, 0.0)
-    return x.like(out.permute(0, 2, 3, 1).contiguous())
+    return x.like(out)
+
+
+class _MaxPool(torch.autograd.Function):
+    """Maximum over windows, which keeps for the backward pass only where it was."""
+
+    @staticmethod
+    def forward(ctx: Any, data: Tensor, grid: PatchGrid, view: Window) -> Tensor:
+        """Pool patches: [N, h, w, C] -> [N, h', w', C], -inf if nothing is visible."""
+        windows = read_windows(data, grid, view, float('-inf')).permute(0, 3, 1, 2)
+        out, place = F.max_pool2d(
+            windows, view.kernel, view.stride, 0, view.dilation, return_indices=True
+        )
+        small = windows.shape[2] * windows.shape[3] <= torch.iinfo(torch.int16).max
+        place = place.permute(0, 2, 3, 1).to(torch.int16 if small else torch.int32)
+        ctx.save_for_backward(place.contiguous())
+        ctx.grid, ctx.view, ctx.shape = grid, view, data.shape
+        return out.permute(0, 2, 3, 1).contiguous()
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        """Hand each gradient to the cell that was the maximum."""
+        (place,) = ctx.saved_tensors
+        count, h, w, channels = ctx.shape
+        start, length = ctx.view.reach((grad.shape[1], grad.shape[2]))
+        table = ctx.grid.window_table((h, w), start, length).flatten(1)
+        cells = table.gather(1, place.flatten(1).long()).view(-1, channels)
+        total = grad.new_zeros(count * h * w + 1, channels)
+        total.scatter_add_(0, cells, grad.reshape(-1, channels))
+        return total[:-1].view(ctx.shape), None, None
 
 
 @implements('avg_pool2d')
