@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -21,13 +20,9 @@ Pair = tuple[int, int]
 
 #: How many times the cells of the dense map may be gathered before it is used instead:
 #: a gathered window is convolved without padding and by visible patch only.
-_GATHER_LIMIT = 2
+_GATHER_LIMIT = 4
 #: Output cells of a patch up to which dense kernels are a plain matrix product.
 _FEW_CELLS = 4
-#: Gathered values that stay in the cache of a CPU between two steps.
-_CACHED_VALUES = 2**18
-#: Longest side, in cells, of the blocks between which depthwise kernels are fitted.
-_BLOCK = 8
 
 
 def read_windows(
@@ -87,86 +82,35 @@ def _transposed(weight: Tensor, groups: int) -> Tensor:
     return split.transpose(1, 2).flatten(0, 1)
 
 
-def _block(cells: int) -> int:
-    """Largest divisor of a number of cells that is no more than a block."""
-    return next(n for n in range(min(cells, _BLOCK), 0, -1) if cells % n == 0)
-
-
 def _depthwise_weight_grad(
     data: Tensor, grad: Tensor, grid: PatchGrid, view: Window
 ) -> Tensor:
-    """Gradient of a depthwise kernel [C, 1, k, l], by matrix products.
+    """Gradient of a depthwise kernel [C, 1, k, l], as a convolution itself.
 
-    For each channel, the products of all cells of a block with all cells of the window
-    around it, summed over blocks, are one matrix product; each tap of the kernel is a
-    sum of some entries. That is a few times the multiplications needed, at the speed of
-    matrix products, where kernels written for this gradient are memory-bound.
+    The gradient is what one finds by sliding the output's gradient over the input. That
+    is a depthwise convolution with the gradient as its kernel and a channel for each
+    channel of each patch; libraries are much faster at it than at their own gradient of
+    depthwise kernels.
     """
-    (_, h, w, channels), (_, rows, cols, _) = data.shape, grad.shape
-    if h == w == rows == cols == 1 and grid.per_sample is not None:
-        return _weight_grad_of_pairs(data, grad, grid, view)
-    block = _block(rows), _block(cols)
+    (_, h, w, channels), (count, rows, cols, _) = data.shape, grad.shape
     start, length = view.reach((rows, cols))
-    _, reach = view.reach(block)
-    table = grid.window_table((h, w), start, length)
-    table = table.unfold(1, reach[0], block[0] * view.stride[0])
-    table = table.unfold(2, reach[1], block[1] * view.stride[1])
-    table = table.reshape(-1, reach[0] * reach[1])
-    seen = with_blank(data).t().contiguous()
-    blocks = grad.unflatten(2, (-1, block[1])).unflatten(1, (-1, block[0]))
-    blocks = blocks.transpose(2, 3).reshape(-1, channels).t().contiguous()
-    blocks = blocks.view(channels, len(table), -1)
-    some = channels if grad.is_cuda else max(1, _CACHED_VALUES // table.numel())
-    parts = []
-    for part, grads in zip(seen.split(some), blocks.split(some), strict=True):
-        windows = part.index_select(1, table.flatten()).view(-1, *table.shape)
-        products = (windows.mT @ grads).flatten(1)
-        parts.append(products.index_select(1, _tap_table(view, block, reach, grad.device)))
-    return torch.cat(parts).view(channels, 1, *view.kernel, -1).sum(4)
-
-
-def _weight_grad_of_pairs(
-    data: Tensor, grad: Tensor, grid: PatchGrid, view: Window
-) -> Tensor:
-    """The same where a patch is one cell: from all pairs of visible cells of a sample."""
-    channels = data.shape[3]
-    cells = data.view(grid.batch_size, 1, -1, channels)
-    grads = grad.view(grid.batch_size, -1, 1, channels)
-    pairs = (cells * grads).view(-1, channels)
-    row, col = grid.place[0].view(grid.batch_size, -1), grid.place[1].view(
-        grid.batch_size, -1
-    )
-    tap, valid = 0, True
-    for axis, place in enumerate((row, col)):
-        offset = place[:, None, :] - place[:, :, None] + view.padding[axis]
-        step, size = view.dilation[axis], view.kernel[axis]
-        nth = offset.div(step, rounding_mode='floor')
-        valid = (offset % step == 0) & (nth >= 0) & (nth < size) & valid
-        tap = tap * size + nth
-    count = view.kernel[0] * view.kernel[1]
-    taps = torch.arange(count, device=data.device)[:, None]
-    chosen = (taps == tap.masked_fill(~valid, -1).flatten()).to(data.dtype)
-    return (chosen @ pairs).t().reshape(channels, 1, *view.kernel)
-
-
-@lru_cache(maxsize=256)
-def _tap_table(view: Window, block: Pair, reach: Pair, device: torch.device) -> Tensor:
-    """Where, among products [reach, block], a tap meets each output cell, flattened.
-
-    Returns:
-        Flat indices, taps outermost, shape [k * l * block cells].
-    """
-
-    def side(axis: int) -> Tensor:
-        """Window row (or column) under each tap for each output row (or column)."""
-        tap = torch.arange(view.kernel[axis], device=device) * view.dilation[axis]
-        cell = torch.arange(block[axis], device=device) * view.stride[axis]
-        return tap[:, None] + cell
-
-    row, col = side(0)[:, None, :, None], side(1)[None, :, None, :]
-    cells = torch.arange(block[0] * block[1], device=device).view(block)
-    table = (row * reach[1] + col) * (block[0] * block[1]) + cells
-    return table.flatten()
+    table = grid.window_table((h, w), start, length).permute(1, 2, 0).reshape(-1)
+    seen = with_blank(data).index_select(0, table)
+    if rows == cols == 1:  # the kernel would be a factor
+        taps = seen.view(*length, count, channels)[:: view.dilation[0], :: view.dilation[1]]
+        found = (taps * grad.view(count, channels)).sum(2)
+    else:
+        seen = seen.view(1, *length, count * channels).permute(0, 3, 1, 2)
+        kernel = grad.permute(1, 2, 0, 3).reshape(rows, cols, 1, count * channels)
+        found = F.conv2d(
+            seen,
+            kernel.permute(3, 2, 0, 1),
+            stride=view.dilation,
+            dilation=view.stride,
+            groups=count * channels,
+        )
+        found = found.permute(0, 2, 3, 1).unflatten(3, (count, channels)).sum(3)
+    return found.view(*view.kernel, channels).permute(2, 0, 1).unsqueeze(1)
 
 
 def _dense_grads(
