@@ -67,11 +67,11 @@ class FeatureExtractor(nn.Module):
             raise ValueError(f'autocast must be one of {list(dtypes)}, got {autocast!r}')
         self.autocast = dtypes[autocast]
         self.network: nn.Module = MODELS.build(network)
-        if hasattr(self.network, 'init_weights'):
-            self.network.init_weights()
         if checkpoint is not None:
             load_weights(self.network, checkpoint, prefix)
         else:
+            if hasattr(self.network, 'init_weights'):
+                self.network.init_weights()
             print_log(
                 f'No checkpoint: {type(self.network).__name__} has the weights that its '
                 'own config gives it',

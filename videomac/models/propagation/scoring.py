@@ -3,8 +3,8 @@
 A strip is a few columns of the query, all rows. What its windows see of a reference are
 the columns up to the reach to either side, and there each row of keys is seen by the
 query rows up to the reach above and below alone. So the scores of a strip are one batch
-of matrix products, a key row each: a tenth of the product of all cells with all cells
-for maps of 60 by 104 and a reach of 12, where 8 % lie inside of the windows.
+of matrix products, a key row each: 12 % of the product of all cells with all cells for
+maps of 60 by 104 and a reach of 12, where 8 % lie inside of the windows.
 """
 
 from __future__ import annotations
