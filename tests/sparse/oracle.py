@@ -175,6 +175,35 @@ def group_norm(
     return out
 
 
+def instance_norm(
+    x: Array,
+    seen: Seen,
+    running: tuple[Array, Array],
+    momentum: float,
+    eps: float,
+) -> tuple[Array, Array, Array]:
+    """Normalise each channel of a sample; also the running statistics, over samples."""
+    out, means, variances = np.zeros_like(x), [], []
+    for b in range(x.shape[0]):
+        here = [(y, z) for c, y, z in positions(seen) if c == b]
+        if not here:
+            continue
+        values = np.array([x[b, :, y, z] for y, z in here])
+        mean = values.sum(0) / len(values)
+        squares = ((values - mean) ** 2).sum(0)
+        for y, z in here:
+            out[b, :, y, z] = (x[b, :, y, z] - mean) / np.sqrt(
+                squares / len(values) + eps
+            )
+        means.append(mean)
+        variances.append(squares / max(len(values) - 1, 1))
+    moved = [
+        (1 - momentum) * old + momentum * np.mean(new, axis=0)
+        for old, new in zip(running, (means, variances), strict=True)
+    ]
+    return out, moved[0], moved[1]
+
+
 def sum_space(x: Array, seen: Seen) -> Array:
     """Sum of the visible cells of each sample, [B, C]."""
     total = np.zeros(x.shape[:2])

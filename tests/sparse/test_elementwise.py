@@ -85,6 +85,34 @@ FORMULAS: list[tuple[Any, Callable[[Array], Any]]] = [
         nn.GELU(approximate='tanh'),
         lambda v: 0.5 * v * (1 + np.tanh(np.sqrt(2 / np.pi) * (v + 0.044715 * v**3))),
     ),
+    (lambda x: x.clamp_min(0.3), lambda v: np.maximum(v, 0.3)),
+    (lambda x: x.clamp_max(0.3), lambda v: np.minimum(v, 0.3)),
+    (lambda x: F.threshold(x, 0.1, 7.0), lambda v: np.where(v > 0.1, v, 7.0)),
+    (F.hardshrink, lambda v: np.where(abs(v) > 0.5, v, 0.0)),
+    (F.softshrink, lambda v: np.sign(v) * np.maximum(abs(v) - 0.5, 0.0)),
+    (F.tanhshrink, lambda v: v - np.tanh(v)),
+    (torch.sin, np.sin),
+    (torch.cos, np.cos),
+    (torch.exp2, np.exp2),
+    (torch.expm1, np.expm1),
+    (torch.floor, np.floor),
+    (torch.ceil, np.ceil),
+    (torch.round, np.round),
+    (lambda x: torch.log1p(x.abs()), lambda v: np.log1p(abs(v))),
+    (lambda x: torch.log2(x.abs()), lambda v: np.log2(abs(v))),
+    (lambda x: torch.log10(x.abs()), lambda v: np.log10(abs(v))),
+    (lambda x: torch.where(x > 0, x, 0.1 * x), lambda v: np.where(v > 0, v, 0.1 * v)),
+    (lambda x: torch.where(x <= 0.2, 1.5, x), lambda v: np.where(v <= 0.2, 1.5, v)),
+    (lambda x: x.masked_fill(x >= 0.2, -1.0), lambda v: np.where(v >= 0.2, -1.0, v)),
+    (lambda x: x.maximum(-x), abs),
+    (lambda x: torch.minimum(x, x * x), lambda v: np.minimum(v, v * v)),
+    (lambda x: torch.max(x, 2 * x), lambda v: np.maximum(v, 2 * v)),
+    (lambda x: torch.min(x, x.neg()), lambda v: -abs(v)),
+    (lambda x: torch.ones_like(x) + x, lambda v: 1 + v),
+    (lambda x: torch.zeros_like(x) - x, operator.neg),
+    (lambda x: torch.lerp(x, x * 3, 0.25), lambda v: 1.5 * v),
+    (lambda x: torch.addcmul(x, x, x, value=2), lambda v: v + 2 * v * v),
+    (lambda x: torch.addcdiv(x, x, x.exp(), value=2), lambda v: v + 2 * v / np.exp(v)),
     (nn.Dropout(0.5).eval(), lambda v: v),
     (nn.Identity(), lambda v: v),
 ]
@@ -111,6 +139,66 @@ def test_gelu(kind: Kind) -> None:
     expected = on_cells(case, lambda v: v * (1 + erf(v / np.sqrt(2))) / 2)
     check(F.gelu(case.make(kind)), expected)  # type: ignore[arg-type]
     check(nn.GELU()(case.make(kind)), expected)
+
+
+@both
+@pytest.mark.parametrize('last', [False, True])
+def test_over_the_channels_of_a_cell(kind: Kind, last: bool) -> None:
+    case = make_case(RAGGED, (2, 1))
+    x: Any = case.last(kind) if last else case.make(kind)
+    dim = -1 if last else 1
+
+    def softmax(v: Array) -> Any:
+        return np.exp(v) / np.exp(v).sum()
+
+    def halves(v: Array) -> Any:
+        return np.concatenate([v[:2] * sigmoid(v[2:])] * 2)
+
+    for out, formula in (
+        (x.softmax(dim), softmax),
+        (F.softmax(x, dim=dim), softmax),
+        (F.log_softmax(x, dim=dim), lambda v: np.log(softmax(v))),
+        (F.normalize(x, dim=dim), lambda v: v / np.sqrt((v**2).sum())),
+        (torch.cat([F.glu(x, dim)] * 2, dim), halves),  # type: ignore[list-item]
+    ):
+        expected = on_cells(case, formula)
+        check(out.permute(0, 3, 1, 2) if last else out, expected)
+
+
+@both
+@pytest.mark.parametrize('slopes', [1, 4])
+def test_prelu(kind: Kind, slopes: int) -> None:
+    case = make_case(RAGGED, (2, 1))
+    layer = nn.PReLU(slopes).double()
+    layer.weight.data = random(1, slopes)
+    slope = layer.weight.detach().numpy()
+    expected = on_cells(case, lambda v: np.where(v > 0, v, slope * v))
+    check(layer(case.make(kind)), expected)
+    gradients(F.prelu, make_case([[[1, 0]]], (1, 2), channels=4), kind, random(1, slopes))
+
+
+@both
+@given(case=cases(), shape=st.sampled_from(['BC11', 'B111', '1C11', 'B1HW', 'BCHW']))
+@quick(30)
+def test_expanded_operands(kind: Kind, case: Case, shape: str) -> None:
+    # Gates of channels come expanded to the whole map, as in ECA.
+    other = operand(case, shape)
+    x: Any = case.make(kind)
+    whole = other.expand(case.images.shape).numpy()
+    check(x * other.expand_as(x), on_cells(case, operator.mul, whole))
+    check(
+        torch.where(other > 2, x, -x),
+        on_cells(case, lambda v, w: np.where(w > 2, v, -v), whole),
+    )
+    check(torch.addcmul(other, x, x), on_cells(case, lambda v, w: w + v * v, whole))  # type: ignore[call-overload]
+    check(torch.maximum(x, other), on_cells(case, np.maximum, whole))
+
+
+@both
+def test_expanded_to_a_shape_that_does_not_fit(kind: Kind) -> None:
+    x: Any = make_case(RAGGED, (2, 2)).make(kind)
+    with pytest.raises((ValueError, RuntimeError)):
+        x * torch.ones(2, 4, 1, 1, dtype=torch.float64).expand(2, 4, 3, 5)
 
 
 SHAPES = ('()', '1', 'C11', '1C11', 'B111', 'BC11', 'CHW', 'BCHW', 'B1HW', 'HW', '1CH1')

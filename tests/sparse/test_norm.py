@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -168,6 +169,31 @@ def test_group_norm_with_an_empty_sample_has_gradients(kind: Kind) -> None:
 
 
 @both
+@given(case=cases(), momentum=st.sampled_from([0.1, 0.7]))
+@quick(40)
+def test_instance_norm(kind: Kind, case: Case, momentum: float) -> None:
+    channels = case.images.shape[1]
+    layer = nn.InstanceNorm2d(
+        channels, momentum=momentum, affine=True, track_running_stats=True
+    )
+    randomise(layer)
+    start = random(5, channels), random(6, channels).exp()
+    layer.running_mean, layer.running_var = start[0].clone(), start[1].clone()
+    expected, mean, var = oracle.instance_norm(
+        case.array, case.seen, (plain(start[0]), plain(start[1])), momentum, layer.eps
+    )
+    gain, shift = (plain(p)[:, None, None] for p in (layer.weight, layer.bias))
+    seen = case.seen[:, None]
+    check(layer(case.make(kind)), (expected * gain + shift) * seen)
+    check(layer.running_mean, mean)
+    check(layer.running_var, var)
+    check(nn.InstanceNorm2d(channels)(case.make(kind)), expected)
+    gain = gain / np.sqrt(var + layer.eps)[:, None, None]
+    values = np.where(seen, case.array, 0.0) - mean[:, None, None]
+    check(layer.eval()(case.make(kind)), (values * gain + shift) * seen)
+
+
+@both
 @given(case=cases(), whole_batch=st.booleans())
 @quick(40)
 def test_grn(kind: Kind, case: Case, whole_batch: bool) -> None:
@@ -189,7 +215,9 @@ def test_grn(kind: Kind, case: Case, whole_batch: bool) -> None:
 
 @both
 @pytest.mark.parametrize('visible', [SMALL, [[[1, 0]], [[0, 1]]]], ids=['ragged', 'even'])
-@pytest.mark.parametrize('name', ['batch', 'fixed', 'layer', 'group', 'grn', 'batch_grn'])
+@pytest.mark.parametrize(
+    'name', ['batch', 'fixed', 'layer', 'group', 'instance', 'grn', 'batch_grn']
+)
 def test_gradients(kind: Kind, name: str, visible: Any) -> None:
     case = make_case(visible, (2, 1), channels=2)
     mean, var = random(1, 2), random(2, 2).exp()
@@ -200,6 +228,8 @@ def test_gradients(kind: Kind, name: str, visible: Any) -> None:
             return F.batch_norm(x, mean.clone(), var.clone(), weight, bias, train)
         if name == 'group':
             return F.group_norm(x, 1, weight, bias)
+        if name == 'instance':
+            return F.instance_norm(x, None, None, weight, bias)
         x = x.permute(0, 2, 3, 1)
         if name == 'layer':
             x = F.layer_norm(x, (2,), weight, bias)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -114,6 +115,99 @@ def test_over_channels(kind: Kind, case: Case, last: bool) -> None:
         scaled = x * x.sum(dim, keepdim=True)
         scaled = scaled.permute(0, 3, 1, 2) if last else scaled
         check(scaled, values * values.sum(1, keepdims=True))
+
+
+def cells_of(case: Case, sample: int) -> Any:
+    """Values [cells, C] of the visible cells of a sample."""
+    places = [(y, z) for b, y, z in oracle.positions(case.seen) if b == sample]
+    return np.array([case.array[sample, :, y, z] for y, z in places])
+
+
+@both
+@given(case=cases(empty_samples=False), keepdim=st.booleans(), last=st.booleans())
+@quick(40)
+def test_extremes_and_variances_over_space(
+    kind: Kind, case: Case, keepdim: bool, last: bool
+) -> None:
+    x: Any = case.last(kind) if last else case.make(kind)
+    dims = (1, 2) if last else (2, 3)
+    samples = [cells_of(case, b) for b in range(len(case.seen))]
+    for out, function in (
+        (x.amax(dims, keepdim=keepdim), lambda v: v.max(0)),
+        (torch.amin(x, dims, keepdim), lambda v: v.min(0)),
+        (x.var(dims, unbiased=False, keepdim=keepdim), lambda v: v.var(0)),
+        (torch.std(x, dims, correction=0, keepdim=keepdim), lambda v: v.std(0)),
+        (torch.var_mean(x, dims, False, keepdim)[0], lambda v: v.var(0)),
+        (torch.std_mean(x, dims, False, keepdim)[1], lambda v: v.mean(0)),
+    ):
+        expected = np.array([function(v) for v in samples])
+        reduced(out, expected, keepdim, last)
+
+
+@both
+def test_unbiased_variance(kind: Kind) -> None:
+    case = make_case(RAGGED)
+    x: Any = case.make(kind)
+    expected = np.array([cells_of(case, b).var(0, ddof=1) for b in range(2)])
+    check(x.var((2, 3)), expected)
+    check(x.std((2, 3)), np.sqrt(expected))
+    values = np.concatenate([cells_of(case, b) for b in range(2)])
+    check(x.var(), values.var(ddof=1))
+    check(x.var(False), values.var())
+    check(x.var((0, 2, 3)), values.var(0, ddof=1))
+
+
+@both
+@given(case=cases(empty_samples=False), last=st.booleans())
+@quick(30)
+def test_pooling_of_channels(kind: Kind, case: Case, last: bool) -> None:
+    # Spatial attention: the mean and the largest of the channels of each cell.
+    x: Any = case.last(kind) if last else case.make(kind)
+    dim = 3 if last else 1
+    seen = case.seen[:, None]
+    v = np.where(seen, case.array, 0.0)
+    most, places = x.max(dim, keepdim=True)
+    for out, expected in (
+        (x.amax(dim, keepdim=True), v.max(1, keepdims=True)),
+        (most, v.max(1, keepdims=True)),
+        (torch.min(x, dim, True)[0], v.min(1, keepdims=True)),
+        (places.double(), v.argmax(1)[:, None]),
+        (x.std(dim, unbiased=False, keepdim=True), v.std(1, keepdims=True)),
+        (x.mean(dim).unsqueeze(dim), v.mean(1, keepdims=True)),
+        (x.norm(dim=dim).unsqueeze(dim), np.sqrt((v**2).sum(1, keepdims=True))),
+        (x.amax(dim).unsqueeze(dim), v.max(1, keepdims=True)),
+    ):
+        check(out.permute(0, 3, 1, 2) if last else out, np.where(seen, expected, 0.0))
+
+
+@both
+def test_over_a_sample(kind: Kind) -> None:
+    case = make_case(RAGGED)
+    x: Any = case.make(kind)
+    samples = [cells_of(case, b) for b in range(2)]
+    check(x.mean((1, 2, 3)), np.array([v.mean() for v in samples]))
+    check(x.sum((1, 2, 3), True)[:, 0, 0, 0], np.array([v.sum() for v in samples]))
+    check(x.amax((1, 2, 3)), np.array([v.max() for v in samples]))
+    check(x.norm(dim=(1, 2, 3)), np.array([np.sqrt((v**2).sum()) for v in samples]))
+    whole = np.concatenate(samples)
+    check(x.amax(), whole.max())
+    check(x.max(), whole.max())
+    check(torch.min(x), whole.min())
+    check(F.adaptive_max_pool2d(x, 1)[:, :, 0, 0], np.array([v.max(0) for v in samples]))
+
+
+@both
+@pytest.mark.parametrize('name', ['amax', 'amin', 'std'])
+@pytest.mark.parametrize('dims', [(2, 3), (1,)])
+def test_gradients_of_extremes(kind: Kind, name: str, dims: Any) -> None:
+    case = make_case([[[1, 0]], [[1, 1]]], (1, 2), channels=3)
+    gradients(lambda x: getattr(torch, name)(x, dim=dims, keepdim=True), case, kind)
+
+
+@both
+def test_largest_with_places_over_space(kind: Kind) -> None:
+    with pytest.raises(UnsupportedOperationError, match='max'):
+        make_case(RAGGED).make(kind).max(2)
 
 
 @both

@@ -95,7 +95,12 @@ def glu(func: Handler, x: Any, dim: int = -1) -> Any:
 
 @_implements('normalize')
 def normalize(
-    func: Handler, x: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12
+    func: Handler,
+    x: Any,
+    p: float = 2.0,
+    dim: Any = 1,
+    eps: float = 1e-12,
+    out: None = None,
 ) -> Any:
     """Divide by the norm along dimensions."""
     return x / x.norm(p, dim, keepdim=True).clamp(min=eps)

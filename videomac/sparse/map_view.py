@@ -148,12 +148,16 @@ def ordered(view: MapView) -> MapView:
     shown = [int(d) for d in view.dims if d.isdigit()]
     if shown == sorted(shown):
         return view
-    order = torch.arange(view.base.channels, device=view.device)
-    order = order.view(view.sizes).permute(shown).flatten()
     names = iter(range(len(shown)))
     dims = tuple(str(next(names)) if d.isdigit() else d for d in view.dims)
+    sizes = tuple(view.sizes[i] for i in shown)
+    moved = [i for i in shown if view.sizes[i] > 1]
+    if moved == sorted(moved):
+        return MapView(view.base, dims, sizes)
+    order = torch.arange(view.base.channels, device=view.device)
+    order = order.view(view.sizes).permute(shown).flatten()
     base = torch.index_select(view.base, 1, order)  # type: ignore[call-overload]
-    return MapView(base, dims, tuple(view.sizes[i] for i in shown))
+    return MapView(base, dims, sizes)
 
 
 def permuted(
@@ -210,12 +214,17 @@ def _assign(view: MapView, shape: Sequence[int]) -> list[list[_Part]] | None:
 
     Rows that are split leave the part 'h', columns 'w': a cell within a block of cells.
     """
-    left, groups = _parts(view), []
-    for size in shape:
+    left = _parts(view)
+    groups: list[list[_Part]] = []
+    for place, size in enumerate(shape):
         group: list[_Part] = []
         while size > 1 and left:
             name, n = left.pop(0)
-            if size % n == 0:
+            if n == 1 and name == 'c':
+                continue  # an axis of one channel says nothing
+            if n == 1 and name == 'W' and groups[-1][-1][0] == 'H':
+                groups[-1].append((name, n))  # a single column belongs to its rows
+            elif size % n == 0:
                 group.append((name, n))
                 size //= n
             elif n % size == 0 and name in 'cHW':
@@ -225,12 +234,18 @@ def _assign(view: MapView, shape: Sequence[int]) -> list[list[_Part]] | None:
             else:
                 return None
         if not group:
-            one = left and left[0][1] == 1
+            # Axes of one channel fill up the dimensions, where those are too many.
+            spare = len(shape) - place - sum(name != 'c' for name, _ in left)
+            shown = any(g[0][0] == 'c' for g in groups)
+            while shown and spare <= 0 and left and left[0] == ('c', 1):
+                left.pop(0)
+            after = bool(groups) and groups[-1][0][0] == 'c'
+            one = left and left[0][1] == 1 and not (after and spare > 0)
             group = [left.pop(0)] if one else [('c', 1)]
         groups.append(group)
     if any(n > 1 for _, n in left):
         return None
-    groups[-1] += left
+    groups[-1] += [(name, n) for name, n in left if name != 'c']
     pure = (['B'], ['H'], ['W'], ['h'], ['w'], ['H', 'W'])
     for group in groups:
         names = [name for name, _ in group]

@@ -229,6 +229,13 @@ def stack(func: Handler, maps: Sequence[Any], dim: int = 0) -> Shown:
     return settle(joined, dims, (len(views), *first.sizes), 'stack')
 
 
+@_implements('channel_shuffle', 'native_channel_shuffle')
+def channel_shuffle(func: Handler, x: Shown, groups: int) -> Shown:
+    """Deal the channels of each group out in turn."""
+    split = unflatten(func, x, 1, (groups, x.shape[1] // groups))
+    return flatten(func, transpose(func, split, 1, 2), 1, 2)
+
+
 @_implements('getitem')
 def getitem(func: Handler, x: Shown, index: Any) -> Shown:
     """Take channels, or every so many-th row and column.

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .map_view import MapView, permuted
+from .map_view import MapView, ordered, permuted
 from .ops.elementwise import ELEMENTWISE
 from .shape_ops import SHAPE_OPS, take_axis
 from .sparse_map import SparseMap
@@ -98,11 +98,10 @@ def elementwise(func: Handler, x: Any, *args: Any, **kwargs: Any) -> MapView:
 
 def _binary(function: Handler) -> Handler:
     def handler(func: Handler, first: Any, second: Any, **kwargs: Any) -> MapView:
-        views = [v for v in (first, second) if isinstance(v, MapView)]
+        pair = [ordered(v) if isinstance(v, MapView) else v for v in (first, second)]
+        views = [v for v in pair if isinstance(v, MapView)]
         x = max(views, key=lambda v: v.shape.numel())
-        base = x.base
-        a = base if first is x else operand(first, x)
-        b = base if second is x else operand(second, x)
+        a, b = (v.base if v is x else operand(v, x) for v in pair)
         return x.of(function(a, b, **kwargs))
 
     return handler
