@@ -33,7 +33,7 @@ def main() -> None:
     cfg['sync_bn'] = 'torch'
     prepare_cpu_processes(cfg)
     # Torch takes such layers on GPUs only; that check apart, all is as it is there.
-    DistributedDataParallel._passing_sync_batchnorm_handle = no_check
+    DistributedDataParallel._passing_sync_batchnorm_handle = no_check  # type: ignore[method-assign]
     runner = Runner.from_cfg(cfg)
     encoder = runner.model.module.encoder
     kinds = {type(m) for m in encoder.modules() if 'Norm' in type(m).__name__}

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+import torch.utils.checkpoint
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -29,6 +30,7 @@ from tests.sparse.common import (
     random,
 )
 from videomac.sparse import PatchGrid, PatchSparse, UnsupportedOperationError
+from videomac.sparse.checkpointing import checkpoint_sparse_maps
 
 
 @dataclass
@@ -340,3 +342,16 @@ def test_modes(kind: Kind, case: Case, mode: str) -> None:
                 weight[:, :, k, m].numpy() @ wide[b, :, 2 * i + k, 2 * j + m]
             )
     check(out, expected)
+
+
+@both
+@pytest.mark.parametrize('use_reentrant', [False, True])
+def test_checkpoint_of_a_padded_map(kind: Kind, use_reentrant: bool) -> None:
+    case = make_case(RAGGED)
+    weight = random(0, 2, 4, 3, 3).requires_grad_()
+    padded = F.pad(case.make(kind), (1, 1, 1, 1))  # type: ignore[arg-type]
+    expected: Any = F.conv2d(padded, weight)
+    with checkpoint_sparse_maps():
+        checkpoint = torch.utils.checkpoint.checkpoint
+        out = checkpoint(F.conv2d, padded, weight, use_reentrant=use_reentrant)
+    assert torch.equal(out.dense(), expected.dense())

@@ -58,7 +58,9 @@ def check(name: str) -> tuple[int, Verdict]:
     cfg = ENCODERS[name]
     if name in GRIDS:
         patch_size, shape = GRIDS[name]
-        return patch_size, verify_encoder(lambda: MODELS.build(cfg), patch_size, shape)
+        return patch_size, verify_encoder(
+            lambda: MODELS.build(cfg), patch_size, shape, TOLERANCE
+        )
     verdict = verify_encoder(lambda: MODELS.build(cfg), 32, tolerance=TOLERANCE)
     if 'patch_size' not in verdict.reason:
         return 32, verdict

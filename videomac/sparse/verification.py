@@ -209,6 +209,8 @@ def verify_encoder(
         with torch.no_grad():
             whole, dense = PatchSparse().encode(network, images, full), network(images)
         dense = dense[-1] if isinstance(dense, list | tuple) else dense
+        if dense.shape[1] != whole.shape[1]:  # networks that show channels last
+            dense = dense.permute(0, 3, 1, 2)
         note('dense', near(_distance(whole, dense), 'the output with all visible'))
         expected, expected_grads = _step(network, MaskedDense(), images, grid)
         note('masked', near(_distance(latent, expected), 'the output'))
