@@ -105,7 +105,7 @@ def vote_weights(
     votes = (above + tied).float()
     if settings.ties == 'share':
         left = settings.topk - above.sum(0)
-        votes = above + tied * (left / tied.sum(0).clamp(min=1)).clamp(max=1)
+        votes = above + tied * (left / tied.sum(0).clamp(min=1))
     highest = scores.amax(0)
     highest = highest.where(highest.isfinite(), 0)  # no candidate: -inf - 0, not NaN
     weights = votes * ((scores - highest) / settings.temperature).exp()
