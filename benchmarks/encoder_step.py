@@ -13,69 +13,23 @@ MinkowskiEngine is installed, its kernels under the same network.
 from __future__ import annotations
 
 import argparse
-import statistics
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
-from mmengine.registry import init_default_scope
-from mmpretrain.models import ConvNeXt, ResNet, SparseConvNeXt, SparseResNet
-from mmpretrain.models.utils.sparse_modules import SparseHelper
-from report import machine, markdown
-from timing import (
-    alternate,
-    matmul_rate,
-    median_ratio,
-    peak_memory,
-    saved_memory,
-)
+from peers import ENCODERS, OURS, build, contenders
+from report import FLOOR, HIGHER, add_options, machine, markdown, rows_of
+from timing import Measured, alternate, matmul_rate, measure_memory
 from torch import Tensor, nn
 
 from videomac.analysis import MultiplyAddCounter
-from videomac.models.encoders import ReleasedResNet
 from videomac.models.masking import RandomPatchMasking
-from videomac.sparse import Minkowski, PatchGrid, PatchSparse, SparseBackend
+from videomac.sparse import PatchGrid, SparseBackend
+from videomac.utils import keep_freed_memory
 
 PATCH_SIZE = 32
-Network = Callable[[], nn.Module]
-
-
-@dataclass(frozen=True)
-class Encoder:
-    """An encoder and mmpretrain's masked-dense version of it."""
-
-    stock: Network
-    masked_dense: Network | None = None
-
-
-def convnext(arch: str, grn: bool) -> Encoder:
-    """ConvNeXt V1 or V2."""
-    options: dict[str, Any] = {'arch': arch, 'use_grn': grn}
-    options['layer_scale_init_value'] = 0.0 if grn else 1e-6
-    return Encoder(
-        partial(ConvNeXt, **options, gap_before_final_norm=False),
-        partial(SparseConvNeXt, **options, gap_before_output=False),
-    )
-
-
-def resnet(depth: int) -> Encoder:
-    """ResNet with BatchNorm."""
-    norm = {'type': 'SparseBatchNorm2d'}
-    peer = partial(SparseResNet, depth, out_indices=(3,), norm_cfg=norm)
-    return Encoder(partial(ResNet, depth), peer)
-
-
-ENCODERS = {
-    'convnextv2-tiny': convnext('tiny', grn=True),
-    'convnextv2-small': convnext('small', grn=True),
-    'convnext-tiny': convnext('tiny', grn=False),
-    'resnet18': resnet(18),
-    'resnet50': resnet(50),
-    'released-resnet50': Encoder(partial(ReleasedResNet, depth=50)),
-}
+Forward = Callable[[], Tensor]
 
 
 class Contest:
@@ -87,149 +41,91 @@ class Contest:
         torch.manual_seed(0)
         side = options.image_size
         self.images = torch.randn(options.batch, 3, side, side, device=self.device)
-        encoder = ENCODERS[name]
-        self.stock = encoder.stock().to(self.device)
-        self.masked_dense = None
-        if encoder.masked_dense is not None:
-            peer = encoder.masked_dense()
-            self.masked_dense = peer.to(self.device)
-            missing, _ = peer.load_state_dict(self.stock.state_dict(), strict=False)
-            if missing:
-                raise RuntimeError(f'weights of {name} that its peer lacks: {missing}')
-        self.grids = {r: self._grid(r) for r in (options.mask_ratio, 0.9)}
+        cpu = self.device.type == 'cpu' and self.dtype == torch.float32
+        takers = contenders(name, minkowski=cpu)
+        stock = build(takers[OURS].encoder).to(self.device)
+        self.networks: list[nn.Module] = [stock]
+        self.forwards: dict[str, Forward] = {}
+        for label, taker in takers.items():
+            network = stock
+            if taker.encoder is not takers[OURS].encoder:
+                network = build(taker.encoder, stock).to(self.device)
+                self.networks.append(network)
+            ratio = options.mask_ratio
+            self.forwards[label] = partial(self.latent, network, taker.sparse(), ratio)
+        ours = takers[OURS].sparse()
+        self.forwards[HIGHER] = partial(self.latent, stock, ours, 0.9)
+        self.index = {r: self._mask(r) for r in (options.mask_ratio, 0.9)}
 
-    def _grid(self, ratio: float) -> PatchGrid:
+    def _mask(self, ratio: float) -> PatchGrid:
         masking = RandomPatchMasking(PATCH_SIZE, ratio)
-        size = tuple(self.images.shape[2:])
-        return masking(len(self.images), size, 1, self.device, None)[0]
+        height, width = self.images.shape[2:]
+        return masking(len(self.images), (height, width), 1, self.device)[0]
 
-    def _with_fresh_tables(self, grid: PatchGrid) -> PatchGrid:
-        """Make the same mask anew: a training step has to make its tables too."""
-        return PatchGrid(
-            grid.batch_size,
-            grid.rows,
-            grid.cols,
-            grid.patch_size,
-            grid.index,
-            grid.per_sample,
-        )
-
-    def sparse(self, backend: SparseBackend, ratio: float) -> Tensor:
-        """Latent of the stock network on a sparse backend, [B, C, h, w]."""
-        grid = self._with_fresh_tables(self.grids[ratio])
+    def latent(self, network: nn.Module, sparse: SparseBackend, ratio: float) -> Tensor:
+        """Latent of shape [B, C, h, w]."""
+        # The mask is made anew: a training step has to make its index tables too.
+        grid = PatchGrid(**{k: getattr(self.index[ratio], k) for k in GRID_ARGUMENTS})
         with torch.autocast(self.device.type, self.dtype, self.dtype != torch.float32):
-            return backend.encode(self.stock, self.images, grid)
+            return sparse.encode(network, self.images, grid)
 
-    def peer(self, ratio: float) -> Tensor:
-        """Latent of mmpretrain's masked-dense network, [B, C, h, w]."""
-        assert self.masked_dense is not None
-        visible = self.grids[ratio].visible[:, None]
-        SparseHelper._cur_active = visible
-        pixels = visible.repeat_interleave(PATCH_SIZE, 2).repeat_interleave(PATCH_SIZE, 3)
-        with torch.autocast(self.device.type, self.dtype, self.dtype != torch.float32):
-            return self.masked_dense(self.images * pixels)[-1]
-
-    def dense(self) -> Tensor:
-        """Latent of the stock network on whole images."""
-        with torch.autocast(self.device.type, self.dtype, self.dtype != torch.float32):
-            return self.stock(self.images)[-1]
-
-    def step(self, forward: Callable[[], Tensor]) -> None:
+    def step(self, forward: Forward) -> None:
         """Forward and backward pass, as in a training step."""
-        for network in (self.stock, self.masked_dense):
-            if network is not None:
-                network.zero_grad(set_to_none=True)
+        self.forget_gradients()
         forward().float().square().mean().backward()
 
-    def forwards(self, ratio: float) -> dict[str, Callable[[], Tensor]]:
-        """What there is to time, the first being ours."""
-        ours = PatchSparse()
-        made: dict[str, Callable[[], Tensor]] = {
-            'videomac': partial(self.sparse, ours, ratio),
-            'videomac, 90 % masked': partial(self.sparse, ours, 0.9),
-        }
-        if self.masked_dense is not None:
-            made['mmpretrain, masked dense'] = partial(self.peer, ratio)
-        made['dense, nothing masked'] = self.dense
-        if self.device.type == 'cpu' and self.dtype == torch.float32:
-            try:
-                made['MinkowskiEngine'] = partial(self.sparse, Minkowski(), ratio)
-            except ImportError:
-                pass
-        return made
+    def forget_gradients(self) -> None:
+        """Let the memory of the gradients go."""
+        for network in self.networks:
+            network.zero_grad(set_to_none=True)
+
+    def multiply_adds(self) -> int:
+        """Visible multiply-adds of our forward and backward pass."""
+        with MultiplyAddCounter() as counter:
+            self.forwards[OURS]()
+        return counter.forward + counter.backward
 
 
-def multiply_adds(contest: Contest, forward: Callable[[], Tensor]) -> int:
-    """Visible multiply-adds of forward and backward pass."""
-    with MultiplyAddCounter() as counter:
-        forward()
-    contest.step(forward)
-    return counter.forward + counter.backward
+GRID_ARGUMENTS = ('batch_size', 'rows', 'cols', 'patch_size', 'index', 'per_sample')
 
 
-def table(name: str, options: argparse.Namespace) -> list[list[str]]:
-    """Time the contenders for one encoder; a row for each."""
+def measure(name: str, options: argparse.Namespace) -> dict[str, Measured]:
+    """Time the contenders for one encoder."""
     contest = Contest(name, options)
-    forwards = contest.forwards(options.mask_ratio)
-    ours = forwards['videomac']
-    amount = multiply_adds(contest, ours)
+    amount = contest.multiply_adds()
+    steps = {n: partial(contest.step, f) for n, f in contest.forwards.items()}
     rate = matmul_rate(contest.device, contest.dtype)
-    rates: list[float] = []
-    steps = {n: partial(contest.step, f) for n, f in forwards.items()}
-    steps['matrix product'] = lambda: rates.append(rate())
-    times = alternate(steps, options.rounds, contest.device)
-    floors = [amount / r for r in rates[-options.rounds :]]
-    times['visible multiply-adds at matmul rate'] = floors
-    del times['matrix product']
-    kept = saved_memory(ours)
-    peak = peak_memory(partial(contest.step, ours), contest.device)
-    rows = []
-    for contender, seconds in times.items():
-        row = [name, contender, f'{statistics.median(seconds):.3f}']
-        row.append(f'{median_ratio(seconds, times["videomac"]):.2f}')
-        if contender in forwards:
-            forward = forwards[contender]
-            row.append(f'{saved_memory(forward) / 2**20:.0f}')
-            row.append(f'{kept / saved_memory(forward):.2f}')
-            most = peak_memory(partial(contest.step, forward), contest.device)
-            row += [f'{most / 2**20:.0f}', f'{peak / most:.2f}']
-        else:
-            row += [''] * 4
-        rows.append(row)
-    return rows
-
-
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
-    names = ', '.join(ENCODERS)
-    default = ['convnextv2-tiny', 'convnextv2-small', 'resnet50', 'released-resnet50']
-    parser.add_argument(
-        '--encoders', nargs='+', default=default, choices=ENCODERS, help=names
-    )
-    parser.add_argument('--batch', type=int, default=8, help='images a step')
-    parser.add_argument('--image-size', type=int, default=224, help='pixels')
-    parser.add_argument('--mask-ratio', type=float, default=0.75)
-    parser.add_argument('--rounds', type=int, default=7, help='times each is timed')
-    parser.add_argument('--device', default='cpu', help='cpu or cuda')
-    parser.add_argument('--dtype', default='float32', help='float32 or bfloat16')
-    parser.add_argument('--out', type=Path, help='also write the table to this file')
-    return parser.parse_args()
+    times, rates = alternate(steps, options.rounds, contest.device, rate)
+    measured = {}
+    for label, seconds in times.items():
+        contest.forget_gradients()
+        forward = contest.forwards[label]
+        measured[label] = measure_memory(seconds, forward, steps[label], contest.device)
+    measured[FLOOR] = Measured([amount / r for r in rates])
+    return measured
 
 
 def main() -> None:
     """Time all encoders and print a table."""
-    options = parse_args()
-    head = ['encoder', 'contender', 'median s', 'times videomac', 'kept MiB']
-    head += ['videomac / it', 'peak MiB', 'videomac / it']
-    init_default_scope('mmpretrain')  # where mmcv looks for the layers of the peers
+    parser = argparse.ArgumentParser(description=(__doc__ or '').split('\n\n')[0])
+    default = ['convnextv2-tiny', 'convnextv2-small', 'resnet50', 'released-resnet50']
+    parser.add_argument(
+        '--encoders',
+        nargs='+',
+        default=default,
+        choices=ENCODERS,
+        metavar='NAME',
+        help=f'any of {", ".join(ENCODERS)}',
+    )
+    options = add_options(parser).parse_args()
+    keep_freed_memory()
     rows: list[list[str]] = []
     for name in options.encoders:
-        rows += table(name, options)
-        text = f'{machine(options)}\n\n{markdown(head, rows)}'
+        rows += rows_of(name, measure(name, options))
+        text = f'{machine(options)}\n\n{markdown(rows)}'
         print(text, flush=True)
         if options.out:
-            options.out.write_text(text)
+            Path(options.out).write_text(text)
 
 
 if __name__ == '__main__':

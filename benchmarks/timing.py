@@ -6,13 +6,29 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-__all__ = ['alternate', 'matmul_rate', 'median_ratio', 'peak_memory', 'saved_memory']
+__all__ = ['Measured', 'alternate', 'matmul_rate', 'measure_memory', 'median_ratio']
 
 Step = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of one contender.
+
+    Attributes:
+        seconds: Time of each round.
+        kept: Bytes of activations kept for the backward pass.
+        peak: Most bytes of memory that a step took.
+    """
+
+    seconds: list[float]
+    kept: int | None = None
+    peak: int | None = None
 
 
 def _synchronise(device: torch.device) -> None:
@@ -21,22 +37,31 @@ def _synchronise(device: torch.device) -> None:
 
 
 def alternate(
-    steps: Mapping[str, Step], rounds: int, device: torch.device, warmup: int = 2
-) -> dict[str, list[float]]:
+    steps: Mapping[str, Step],
+    rounds: int,
+    device: torch.device,
+    rate: Callable[[], float],
+    warmup: int = 2,
+) -> tuple[dict[str, list[float]], list[float]]:
     """Time the steps by turns, so that whatever else the machine does hits all of them.
 
     Args:
         steps: What to time.
         rounds: How often to time each.
         device: Where the steps compute.
+        rate: Measures what the machine can do; called once a round.
         warmup: Untimed rounds.
 
     Returns:
-        Seconds of each round. The order within a round is turned around every time.
+        Seconds of each round, by step, and what ``rate`` returned. The order within a
+        round is turned around every time.
     """
     times: dict[str, list[float]] = {name: [] for name in steps}
+    rates: list[float] = []
     begin = time.perf_counter()
     for number in range(-warmup, rounds):
+        if number >= 0:
+            rates.append(rate())
         for name in list(steps)[:: 1 if number % 2 else -1]:
             _synchronise(device)
             start = time.perf_counter()
@@ -48,7 +73,7 @@ def alternate(
         left = (time.perf_counter() - begin) * (1 / done - 1)
         end = '\n' if done == 1 else ''
         print(f'\r{done:4.0%}, {left:4.0f} s left', end=end, file=sys.stderr, flush=True)
-    return times
+    return times, rates
 
 
 def median_ratio(slow: list[float], fast: list[float]) -> float:
@@ -80,7 +105,7 @@ def matmul_rate(
     return measure
 
 
-def saved_memory(forward: Callable[[], torch.Tensor]) -> int:
+def _kept_memory(forward: Callable[[], torch.Tensor]) -> int:
     """Bytes that a forward pass keeps for the backward pass, parameters aside."""
     seen: dict[int, int] = {}
 
@@ -98,7 +123,7 @@ def saved_memory(forward: Callable[[], torch.Tensor]) -> int:
     return sum(seen.values())
 
 
-def peak_memory(step: Step, device: torch.device) -> int:
+def _peak_memory(step: Step, device: torch.device) -> int:
     """Most bytes that tensors made in a step take at one time."""
     if device.type == 'cuda':
         torch.cuda.reset_peak_memory_stats(device)
@@ -115,3 +140,13 @@ def peak_memory(step: Step, device: torch.device) -> int:
         now += event.nbytes()
         peak = max(peak, now)
     return peak
+
+
+def measure_memory(
+    seconds: list[float],
+    forward: Callable[[], torch.Tensor],
+    step: Step,
+    device: torch.device,
+) -> Measured:
+    """Add the memory of a forward pass and of a whole step to measured times."""
+    return Measured(seconds, _kept_memory(forward), _peak_memory(step, device))

@@ -1,5 +1,12 @@
 """Small helpers without a concept of the paper."""
 
+from .memory import keep_freed_memory
 from .paths import configs_root, find_config, package_file, tools_root
 
-__all__ = ['configs_root', 'find_config', 'package_file', 'tools_root']
+__all__ = [
+    'configs_root',
+    'find_config',
+    'keep_freed_memory',
+    'package_file',
+    'tools_root',
+]

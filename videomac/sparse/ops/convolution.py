@@ -97,7 +97,8 @@ def _depthwise_weight_grad(
     table = grid.window_table((h, w), start, length).permute(1, 2, 0).reshape(-1)
     seen = with_blank(data).index_select(0, table)
     if rows == cols == 1:  # the kernel would be a factor
-        taps = seen.view(*length, count, channels)[:: view.dilation[0], :: view.dilation[1]]
+        seen = seen.view(*length, count, channels)
+        taps = seen[:: view.dilation[0], :: view.dilation[1]]
         found = (taps * grad.view(count, channels)).sum(2)
     else:
         seen = seen.view(1, *length, count * channels).permute(0, 3, 1, 2)

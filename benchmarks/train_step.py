@@ -1,0 +1,112 @@
+"""A whole training step of VideoMAC: videomac's sparse engine against its peers.
+
+Two frames, online and target network, three losses, AdamW, moving average: everything
+but reading the data. The contenders are those of encoder_step.py.
+
+    python benchmarks/train_step.py
+    python benchmarks/train_step.py --encoders resnet50 --rounds 9 --out table.md
+    python benchmarks/train_step.py --device cuda --dtype bfloat16 --batch 128
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from peers import ENCODERS, Contender, contenders
+from report import FLOOR, add_options, machine, markdown, rows_of
+from timing import Measured, alternate, matmul_rate, measure_memory
+from torch import Tensor
+
+from videomac.analysis import MultiplyAddCounter
+from videomac.models import VideoMAC
+from videomac.registry import MODELS
+from videomac.utils import find_config, keep_freed_memory
+
+#: Where decoder, losses, masking and target come from.
+CONFIG = 'videomac/videomac_convnextv2-small_8xb64-amp-coslr-100e_ytvos.py'
+MOMENTUM = 0.996
+
+
+class Training:
+    """A model of one contender with its optimiser."""
+
+    def __init__(self, taker: Contender, options: argparse.Namespace):
+        torch.manual_seed(0)
+        config = Config.fromfile(find_config(CONFIG)).model
+        config.update(encoder=taker.encoder, sparse=dict(type=taker.sparse))
+        config.masking.ratio = options.mask_ratio
+        self.device = torch.device(options.device)
+        self.dtype = getattr(torch, options.dtype)
+        self.model: VideoMAC = MODELS.build(config).to(self.device)
+        self.optimizer = torch.optim.AdamW(
+            (p for p in self.model.parameters() if p.requires_grad),
+            lr=1e-5,
+            fused=True,
+        )
+        side = options.image_size
+        self.frames = torch.randn(options.batch, 2, 3, side, side, device=self.device)
+
+    def loss(self) -> Tensor:
+        """Sum of the losses of a pair of frames."""
+        with torch.autocast(self.device.type, self.dtype, self.dtype != torch.float32):
+            return torch.stack(list(self.model(self.frames, mode='loss').values())).sum()
+
+    def step(self) -> None:
+        """Train for one iteration."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self.loss().backward()
+        self.optimizer.step()
+        self.model.update_target(MOMENTUM)
+
+    def multiply_adds(self) -> int:
+        """Multiply-adds of a step that are of use: visible cells and the decoder."""
+        with MultiplyAddCounter() as counter:
+            self.loss()
+        return counter.forward + counter.backward
+
+
+def measure(name: str, options: argparse.Namespace) -> dict[str, Measured]:
+    """Time the contenders for one encoder."""
+    device = torch.device(options.device)
+    takers = contenders(name, minkowski=options.device == 'cpu')
+    trained = {label: Training(taker, options) for label, taker in takers.items()}
+    amount = next(iter(trained.values())).multiply_adds()
+    steps = {label: training.step for label, training in trained.items()}
+    rate = matmul_rate(device, getattr(torch, options.dtype))
+    times, rates = alternate(steps, options.rounds, device, rate)
+    measured = {}
+    for label, seconds in times.items():
+        training = trained[label]
+        training.optimizer.zero_grad(set_to_none=True)
+        measured[label] = measure_memory(seconds, training.loss, training.step, device)
+    measured[FLOOR] = Measured([amount / r for r in rates])
+    return measured
+
+
+def main() -> None:
+    """Time all encoders and print a table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or '').split('\n\n')[0])
+    parser.add_argument(
+        '--encoders',
+        nargs='+',
+        default=['convnextv2-tiny', 'resnet50'],
+        choices=ENCODERS,
+        metavar='NAME',
+        help=f'any of {", ".join(ENCODERS)}',
+    )
+    options = add_options(parser).parse_args()
+    keep_freed_memory()
+    rows: list[list[str]] = []
+    for name in options.encoders:
+        rows += rows_of(name, measure(name, options))
+        text = f'{machine(options)}\n\n{markdown(rows)}'
+        print(text, flush=True)
+        if options.out:
+            Path(options.out).write_text(text)
+
+
+if __name__ == '__main__':
+    main()
