@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mmengine.registry import init_default_scope
 from mmpretrain.models import ConvNeXt, ResNet, SparseConvNeXt, SparseResNet
 from mmpretrain.models.utils.sparse_modules import SparseHelper
 from torch import Tensor, nn
@@ -52,7 +51,9 @@ def _convnext(arch: str, grn: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     options = dict(arch=arch, use_grn=grn, layer_scale_init_value=0.0 if grn else 1e-6)
     return (
         dict(type=ConvNeXt, **options, gap_before_final_norm=False),
-        dict(type=SparseConvNeXt, **options, gap_before_output=False),
+        dict(
+            type=SparseConvNeXt, _scope_='mmpretrain', **options, gap_before_output=False
+        ),
     )
 
 
@@ -60,7 +61,13 @@ def _resnet(depth: int) -> tuple[dict[str, Any], dict[str, Any]]:
     norm = dict(type='SparseBatchNorm2d')
     return (
         dict(type=ResNet, depth=depth),
-        dict(type=SparseResNet, depth=depth, out_indices=(3,), norm_cfg=norm),
+        dict(
+            type=SparseResNet,
+            _scope_='mmpretrain',
+            depth=depth,
+            out_indices=(3,),
+            norm_cfg=norm,
+        ),
     )
 
 
@@ -90,7 +97,6 @@ def contenders(name: str, minkowski: bool) -> dict[str, Contender]:
         name: Key of :data:`ENCODERS`.
         minkowski: Whether MinkowskiEngine could take part, if it is installed.
     """
-    init_default_scope('mmpretrain')  # where mmcv looks for the layers of the peers
     stock, peer = ENCODERS[name]
     made = {OURS: Contender(stock, PatchSparse)}
     if peer is not None:

@@ -36,7 +36,8 @@ class Training:
     def __init__(self, taker: Contender, options: argparse.Namespace):
         torch.manual_seed(0)
         config = Config.fromfile(find_config(CONFIG)).model
-        config.update(encoder=taker.encoder, sparse=dict(type=taker.sparse))
+        config.encoder = taker.encoder  # update() would merge the two
+        config.sparse = dict(type=taker.sparse)
         config.masking.ratio = options.mask_ratio
         self.device = torch.device(options.device)
         self.dtype = getattr(torch, options.dtype)
