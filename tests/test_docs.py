@@ -100,7 +100,7 @@ def check_python_tool(words: list[str]) -> None:
     args = tool_parser(words[1]).parse_args(words[2:])
     config = getattr(args, 'config', 'configs/videomac/demo.py')
     assert (ROOT / config).is_file(), config
-    check_options(config, args.cfg_options)
+    check_options(config, getattr(args, 'cfg_options', None))
 
 
 def check_make(words: list[str]) -> None:

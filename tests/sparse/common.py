@@ -137,3 +137,13 @@ def gradients(
     inputs = (case.images.nan_to_num(1.0), *parameters)
     leaves = tuple(v.clone().requires_grad_() for v in inputs)
     assert torch.autograd.gradcheck(dense, leaves)
+
+
+def masked_values(case: Case) -> Array:
+    """Values of the whole map, zero where masked."""
+    return np.where(case.seen[:, None], case.array, 0.0)
+
+
+def channels_first(x: Any) -> Any:
+    """Show a map channels first."""
+    return x.permute(0, 3, 1, 2) if x.channels_last else x

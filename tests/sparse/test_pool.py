@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -206,3 +207,44 @@ def test_windows_without_any_visible_cell(kind: Kind) -> None:
     x: Any = make_case([[[1, 0, 0]]], (1, 1)).make(kind)
     out = F.max_pool2d(x, 2, 1, 1, dilation=2)
     assert out.dense().isfinite().all()  # type: ignore[attr-defined]
+
+
+@both
+@pytest.mark.parametrize('pool', [F.max_pool2d, F.avg_pool2d])
+@pytest.mark.parametrize('visible', [RAGGED, EMPTY_SAMPLE], ids=['ragged', 'empty'])
+@pytest.mark.parametrize('kernel', [1, 2, 3])
+def test_ceil_mode(kind: Kind, pool: Any, visible: Any, kernel: int) -> None:
+    # The last window may hang over the end: of a map whose size the stride divides, by
+    # one cell for a kernel of three. The cells that are not there do not count.
+    case = make_case(visible, (2, 4))
+    out = pool(case.make(kind), kernel, 2, 0, ceil_mode=True)
+    seen = oracle.strided(case.seen, (2, 2))
+    expected = np.zeros((2, 4, *seen.shape[1:]))
+    for b, i, j in oracle.positions(seen):
+        values = [
+            case.array[b, :, y, z]
+            for y in range(2 * i, min(2 * i + kernel, case.seen.shape[1]))
+            for z in range(2 * j, min(2 * j + kernel, case.seen.shape[2]))
+            if case.seen[b, y, z]
+        ]
+        function: Any = np.max if pool is F.max_pool2d else np.mean
+        expected[b, :, i, j] = function(values, axis=0)
+    check(out, expected)
+
+
+@both
+@pytest.mark.parametrize('pool', [nn.MaxPool2d, nn.AvgPool2d])
+@pytest.mark.parametrize(
+    'options', [(1, 2, 0), (2, 2, 0), (3, 2, 0), (4, 4, 0), (5, 4, 0), (7, 4, 1)]
+)
+def test_ceil_mode_with_all_visible(kind: Kind, pool: Any, options: Any) -> None:
+    case = make_case([[[1, 1], [1, 1]]], (4, 4))
+    layer = pool(*options, ceil_mode=True)
+    check(layer(case.make(kind)), layer(case.images).numpy())
+
+
+@both
+@pytest.mark.parametrize('pool', [nn.MaxPool2d, nn.AvgPool2d])
+def test_ceil_mode_that_adds_a_row(kind: Kind, pool: Any) -> None:
+    with pytest.raises(UnsupportedOperationError, match='size of the map'):
+        pool(3, 2, 1, ceil_mode=True)(make_case(RAGGED, (2, 2)).make(kind))

@@ -4,6 +4,7 @@
 import argparse
 import fnmatch
 import json
+import math
 import runpy
 import sys
 import time
@@ -102,17 +103,17 @@ def page_of(rows: Sequence[str]) -> str:
     return f"""# Encoders on sparse maps
 
 Which stock ConvNets of mmpretrain and timm run, unchanged, on the visible patches alone,
-and whether what they compute is exact. **{green} of {len(rows)}** pass every check. Those
-that do not have an operation without an exact meaning on a map with masked cells; an
-error names it, and the module, as the last column does.
+and whether what they compute is exact. **{green} of {len(rows)}** pass every check. The
+others have an operation without an exact meaning on a map with masked cells; an error
+names it, and the module, as the last column does.
 
 {legend}
 
 Each network has random parameters, is in training mode (BatchNorm takes its statistics
 from the batch; dropout and stochastic depth are off) and computes in double precision on
 three images of 2 by 3 patches, of which three, four and two are visible. Equal means to
-{TOLERANCE:.0e} of the largest value; *patch* is the side of a patch in pixels, 32 where
-the encoder's stride allows. A network that does not run is not checked further.
+1e{math.log10(TOLERANCE):.0f} of the largest value; *patch* is the side of a patch in
+pixels, 32 where the encoder's stride allows. A network that does not run is not checked further.
 
 | {head} |
 |{rule}|
