@@ -113,7 +113,8 @@ Each network has random parameters, is in training mode (BatchNorm takes its sta
 from the batch; dropout and stochastic depth are off) and computes in double precision on
 three images of 2 by 3 patches, of which three, four and two are visible. Equal means to
 1e{math.log10(TOLERANCE):.0f} of the largest value; *patch* is the side of a patch in
-pixels, 32 where the encoder's stride allows. A network that does not run is not checked further.
+pixels, 32 where the encoder's stride allows. A network that does not run is not checked
+further.
 
 | {head} |
 |{rule}|
