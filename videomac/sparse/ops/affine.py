@@ -23,7 +23,7 @@ def _channels(x: PatchTensor, other: Any) -> Tensor | None:
     """
     if not (isinstance(other, Tensor) and other.is_floating_point()):
         return None
-    if not x.values.is_floating_point() or other.dim() not in (1, 4):
+    if not x.values.is_floating_point() or not 1 <= other.dim() <= 4:
         return None
     full = other.reshape((1,) * (4 - other.dim()) + tuple(other.shape))
     full = full if x.channels_last else full.permute(0, 2, 3, 1)
