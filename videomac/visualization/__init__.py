@@ -2,10 +2,12 @@
 
 from .curves import plot_losses, read_scalars
 from .mask_reach import MaskReach, mask_reach
+from .propagation import PropagationPainter
 from .reconstruction import reconstruction_sheet, reconstruction_sheets, save_image
 
 __all__ = [
     'MaskReach',
+    'PropagationPainter',
     'mask_reach',
     'plot_losses',
     'read_scalars',

@@ -70,12 +70,13 @@ def reconstruction_sheets(samples: Sequence[DataSample]) -> NDArray[np.uint8]:
     return np.concatenate(parts[:-1])
 
 
-def save_image(path: str | Path, image: NDArray[np.uint8]) -> None:
+def save_image(path: str | Path, image: NDArray[np.uint8], quality: int = 90) -> None:
     """Write a picture; the suffix of the path sets the format.
 
     Args:
         path: File to write; its folder is made where it is missing.
         image: RGB, uint8 in 0..255, shape [H, W, 3].
+        quality: Of a JPEG, in 1..95.
 
     Raises:
         TypeError: The picture is not uint8.
@@ -86,7 +87,7 @@ def save_image(path: str | Path, image: NDArray[np.uint8]) -> None:
     if image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f'the image must be [H, W, 3], got {list(image.shape)}')
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image).save(path, optimize=True)
+    Image.fromarray(image).save(path, optimize=True, quality=quality)
 
 
 def _frame_rows(sample: DataSample) -> NDArray[np.uint8]:

@@ -1,0 +1,212 @@
+"""Pictures of propagated labels: frames, clips, and a sheet of all sequences."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..datasets.label_maps import object_palette
+from ..datasets.propagation_sample import PropagationVideo
+from ..datasets.sources.images import natural_key, read_image
+from .clips import ClipWriter
+from .overlay import overlay_masks, overlay_pose
+from .reconstruction import save_image
+from .sequence_sheet import SequenceRow, sequence_sheet
+
+__all__ = ['PropagationPainter']
+
+SHEET = 'sheet.jpg'
+CLIPS = ('.mp4', '.gif')
+POSE_SIDE = 480  # pixels that the short side of a picture with a skeleton has at least
+
+
+class PropagationPainter:
+    """Paints the predictions of videos.
+
+    ``<out_dir>/<video>/<frame>.jpg`` are the frames with their labels,
+    ``<out_dir>/<video>.mp4`` (or ``.gif``, see :class:`ClipWriter`) is the same in
+    motion, and ``<out_dir>/sheet.jpg`` shows three frames of each video.
+
+    A video's clip is put in its place last: where it is, the frames are too, whenever
+    the process is killed. Processes may share a folder if they paint different videos.
+
+    Args:
+        out_dir: Folder of the pictures; made if it does not exist.
+        palette: Colours of the ids, uint8 [256, 3]; by default the video's own, or else
+            those of :func:`~videomac.datasets.label_maps.object_palette`.
+        fps: Frames a second of the clips.
+
+    Raises:
+        ValueError: The palette has another shape, or ``fps`` is not positive.
+    """
+
+    def __init__(
+        self,
+        out_dir: str | os.PathLike[str],
+        palette: NDArray[np.uint8] | None = None,
+        fps: float = 12.0,
+    ) -> None:
+        if palette is not None and palette.shape != (256, 3):
+            raise ValueError(f'the palette must be [256, 3], got {list(palette.shape)}')
+        if fps <= 0:
+            raise ValueError(f'fps must be positive, got {fps}')
+        self.out_dir = Path(out_dir)
+        self.palette = palette
+        self.fps = fps
+        self.out_dir.mkdir(parents=True, exist_ok=True)
+
+    def clip(self, video: str) -> Path | None:
+        """Clip of a video that has been painted, by its name; None if it has not."""
+        paths = (self.out_dir / f'{video}{suffix}' for suffix in CLIPS)
+        return next((path for path in paths if path.is_file()), None)
+
+    def is_painted(self, video: PropagationVideo) -> bool:
+        """Whether a video has been painted, by this run or an earlier one."""
+        return self.clip(video.video) is not None
+
+    def paint(
+        self,
+        video: PropagationVideo,
+        prediction: Mapping[str, Any],
+        frames: Sequence[int] | None = None,
+    ) -> None:
+        """Paint a video, in the place of older pictures of it.
+
+        Args:
+            video: The video; its frames are read one at a time.
+            prediction: ``masks``, uint8 ids [H0, W0] of all frames, or of those in
+                ``video.meta['written']``; or ``points`` [T, 15, 2] in pixels from 0 and
+                ``visible`` [T, 15].
+            frames: Which of its frames to paint, in order; all by default.
+
+        Raises:
+            UnreadableVideoError: A frame cannot be read.
+            ValueError: The prediction does not fit the video, or the video has no such
+                frame.
+        """
+        order = _predicted_frames(video, prediction)
+        chosen = list(order) if frames is None else list(frames)
+        if not chosen or not set(chosen) <= set(order):
+            raise ValueError(
+                f"video '{video.video}' has predictions of {len(order)} frames between "
+                f'{order[0]} and {order[-1]}; asked to paint frames {chosen}'
+            )
+        final = self.out_dir / video.video
+        # The name is the video's, so that what a killed process left is cleared here.
+        partial = self.out_dir / '.partial' / video.video
+        shutil.rmtree(partial, ignore_errors=True)
+        clip = ClipWriter(partial / 'clip', len(chosen), self.fps)
+        for t in chosen:
+            picture = self._paint_frame(video, prediction, t, order.index(t))
+            save_image(partial / 'frames' / f'{Path(video.frames[t]).stem}.jpg', picture)
+            clip.add(picture)
+        moving = clip.close()
+        for suffix in CLIPS:
+            Path(f'{final}{suffix}').unlink(missing_ok=True)
+        shutil.rmtree(final, ignore_errors=True)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(partial / 'frames', final)
+        os.replace(moving, f'{final}{moving.suffix}')
+        _remove_empty(partial, self.out_dir)
+
+    def _paint_frame(
+        self, video: PropagationVideo, prediction: Mapping[str, Any], t: int, place: int
+    ) -> NDArray[np.uint8]:
+        """Draw what is predicted for frame ``t``, at ``place`` of the prediction."""
+        frame = read_image(str(video.frames[t]))
+        if video.points is None:
+            palette = object_palette() if video.palette is None else video.palette
+            palette = palette if self.palette is None else self.palette
+            try:
+                return overlay_masks(frame, prediction['masks'][place], palette)
+            except ValueError as error:
+                raise ValueError(f"video '{video.video}', frame {t}: {error}") from error
+        points = np.asarray(prediction['points'][place], np.float64)
+        scale = -(-POSE_SIDE // min(frame.shape[:2]))
+        if scale > 1:  # lines would hide a person of JHMDB's 320 x 240 pixels
+            size = (frame.shape[1] * scale, frame.shape[0] * scale)
+            larger = cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC)
+            frame = np.asarray(larger, np.uint8)
+            points = (points + 0.5) * scale - 0.5
+        return overlay_pose(frame, points, prediction['visible'][place])
+
+    def sheet(self, scores: Mapping[str, float], title: str = '') -> Path:
+        """Arrange the first, middle and last frame of all videos that were painted.
+
+        Reads what is in the folder, so that videos of an interrupted run are there too.
+
+        Args:
+            scores: Score of each video by its name; NaN where there is none. Sets the
+                order. Videos that were not painted have empty places, painted ones
+                without a score come last.
+            title: What the scores are, for the heading.
+
+        Returns:
+            Path of the sheet.
+
+        Raises:
+            ValueError: There is neither a score nor a painted video.
+        """
+        painted = sorted(
+            path.relative_to(self.out_dir).with_suffix('').as_posix()
+            for path in self.out_dir.rglob('*')
+            if path.suffix in CLIPS and '.partial' not in path.parts
+        )
+        names = list(dict.fromkeys([*scores, *painted]))
+        if not names:
+            raise ValueError(f"no video has been painted in '{self.out_dir}'")
+        rows = [SequenceRow(name, scores.get(name), self._frames(name)) for name in names]
+        path = self.out_dir / SHEET
+        save_image(path, sequence_sheet(rows, title))
+        return path
+
+    def _frames(self, name: str) -> tuple[Path, ...]:
+        """First, middle and last picture of a video; none if it was not painted."""
+        if self.clip(name) is None:
+            return ()
+        found = (self.out_dir / name).glob('*.jpg')
+        paths = sorted(found, key=lambda path: natural_key(path.name))
+        return tuple(paths[i] for i in (0, (len(paths) - 1) // 2, -1)) if paths else ()
+
+
+def _predicted_frames(
+    video: PropagationVideo, prediction: Mapping[str, Any]
+) -> list[int]:
+    """Frames that the entries of a prediction belong to, in order.
+
+    Raises:
+        ValueError: The prediction is not of the video's length or kind.
+    """
+    kind = 'masks' if video.points is None else 'points'
+    if kind not in prediction:
+        raise ValueError(
+            f"video '{video.video}' needs a prediction of {kind}, got {list(prediction)}"
+        )
+    count = len(prediction[kind])
+    if count == len(video.frames):
+        return list(range(count))
+    written = video.meta.get('written') or ()
+    order = [t for t, path in enumerate(video.frames) if Path(path).stem in written]
+    if len(order) != count:
+        raise ValueError(
+            f"video '{video.video}' has {len(video.frames)} frames, the prediction "
+            f'{count} {kind}'
+        )
+    return order
+
+
+def _remove_empty(folder: Path, root: Path) -> None:
+    """Remove empty folders from this one up to below the root."""
+    while folder != root:
+        try:
+            folder.rmdir()
+        except OSError:  # another process is at work in it, or was killed there
+            return
+        folder = folder.parent
