@@ -19,7 +19,8 @@ from pathlib import Path
 
 import torch
 from peers import ENCODERS, OURS, build, contenders
-from report import FLOOR, HIGHER, add_options, machine, markdown, rows_of
+from products import MatrixProducts
+from report import FLOOR, HIGHER, PRODUCTS, add_options, machine, markdown, rows_of
 from timing import Measured, alternate, matmul_rate, measure_memory
 from torch import Tensor, nn
 
@@ -95,12 +96,16 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Measured]:
     amount = contest.multiply_adds()
     steps = {n: partial(contest.step, f) for n, f in contest.forwards.items()}
     rate = matmul_rate(contest.device, contest.dtype)
+    products = MatrixProducts(contest.forwards[OURS], contest.dtype, contest.device)
+    steps[PRODUCTS] = products.step
     times, rates = alternate(steps, options.rounds, contest.device, rate)
+    alone = Measured(times.pop(PRODUCTS))
     measured = {}
     for label, seconds in times.items():
         contest.forget_gradients()
         forward = contest.forwards[label]
         measured[label] = measure_memory(seconds, forward, steps[label], contest.device)
+    measured[PRODUCTS] = alone
     measured[FLOOR] = Measured([amount / r for r in rates])
     return measured
 
