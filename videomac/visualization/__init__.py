@@ -1,5 +1,7 @@
 """Pictures of what a model does and of how its training went."""
 
+from .affinity import agreement
+from .affinity_sheet import affinity_sheet
 from .curves import plot_losses, read_scalars
 from .mask_reach import MaskReach, mask_reach
 from .propagation import PropagationPainter
@@ -8,6 +10,8 @@ from .reconstruction import reconstruction_sheet, reconstruction_sheets, save_im
 __all__ = [
     'MaskReach',
     'PropagationPainter',
+    'affinity_sheet',
+    'agreement',
     'mask_reach',
     'plot_losses',
     'read_scalars',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -66,10 +67,6 @@ class PropagationPainter:
         """Clip of a video that has been painted, by its name; None if it has not."""
         paths = (self.out_dir / f'{video}{suffix}' for suffix in CLIPS)
         return next((path for path in paths if path.is_file()), None)
-
-    def is_painted(self, video: PropagationVideo) -> bool:
-        """Whether a video has been painted, by this run or an earlier one."""
-        return self.clip(video.video) is not None
 
     def paint(
         self,
@@ -162,7 +159,10 @@ class PropagationPainter:
         names = list(dict.fromkeys([*scores, *painted]))
         if not names:
             raise ValueError(f"no video has been painted in '{self.out_dir}'")
-        rows = [SequenceRow(name, scores.get(name), self._frames(name)) for name in names]
+        rows = [
+            SequenceRow(name, scores.get(name, math.nan), self._frames(name))
+            for name in names
+        ]
         path = self.out_dir / SHEET
         save_image(path, sequence_sheet(rows, title))
         return path

@@ -30,12 +30,12 @@ class SequenceRow(NamedTuple):
 
     Attributes:
         name: Its name.
-        score: Its score; None or NaN where there is none.
+        score: Its score; NaN where there is none.
         pictures: Files of up to three pictures; none leaves empty places.
     """
 
     name: str
-    score: float | None
+    score: float
     pictures: tuple[Path, ...]
 
 
@@ -96,8 +96,9 @@ def _caption(
 ) -> None:
     """Write the name on the left, shortened if need be, and the score on the right."""
     font = ImageFont.load_default(CAPTION_SIZE)
-    known = row.score is not None and math.isfinite(row.score)
-    score = f'{row.score:.3f}' if known else 'no score'
+    known = math.isfinite(row.score)
+    # Shares have three decimals, percentages one.
+    score = f'{row.score:.{3 if abs(row.score) <= 1 else 1}f}' if known else 'no score'
     middle = top + CAPTION / 2
     draw.text((left + width, middle), score, DARK if known else FAINT, font, 'rm')
     name = row.name if row.pictures else f'{row.name} (not painted)'
