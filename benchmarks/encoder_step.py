@@ -15,19 +15,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import torch
 from peers import ENCODERS, OURS, build, contenders
 from products import MatrixProducts
-from report import FLOOR, HIGHER, PRODUCTS, add_options, machine, markdown, rows_of
+from report import FLOOR, HIGHER, PRODUCTS, tabulate
 from timing import Measured, alternate, matmul_rate, measure_memory
 from torch import Tensor, nn
 
 from videomac.analysis import MultiplyAddCounter
 from videomac.models.masking import RandomPatchMasking
 from videomac.sparse import PatchGrid, SparseBackend
-from videomac.utils import keep_freed_memory
 
 PATCH_SIZE = 32
 Forward = Callable[[], Tensor]
@@ -110,28 +108,7 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Measured]:
     return measured
 
 
-def main() -> None:
-    """Time all encoders and print a table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or '').split('\n\n')[0])
-    default = ['convnextv2-tiny', 'convnextv2-small', 'resnet50', 'released-resnet50']
-    parser.add_argument(
-        '--encoders',
-        nargs='+',
-        default=default,
-        choices=ENCODERS,
-        metavar='NAME',
-        help=f'any of {", ".join(ENCODERS)}',
-    )
-    options = add_options(parser).parse_args()
-    keep_freed_memory()
-    rows: list[list[str]] = []
-    for name in options.encoders:
-        rows += rows_of(name, measure(name, options))
-        text = f'{machine(options)}\n\n{markdown(rows)}'
-        print(text, flush=True)
-        if options.out:
-            Path(options.out).write_text(text)
-
+DEFAULT = ['convnextv2-tiny', 'convnextv2-small', 'resnet50', 'released-resnet50']
 
 if __name__ == '__main__':
-    main()
+    tabulate((__doc__ or '').split('\n\n')[0], ENCODERS, DEFAULT, measure)

@@ -6,15 +6,16 @@ import argparse
 import datetime
 import platform
 import statistics
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import torch
 from timing import Measured, median_ratio
 
 import videomac
+from videomac.utils import keep_freed_memory
 
-__all__ = ['FLOOR', 'HIGHER', 'PRODUCTS', 'add_options', 'machine', 'markdown', 'rows_of']
+__all__ = ['FLOOR', 'HIGHER', 'PRODUCTS', 'tabulate']
 
 #: Contender that needs the time of the useful multiplications alone.
 FLOOR = 'floor: visible multiply-adds at matmul rate'
@@ -36,7 +37,7 @@ def _processor(device: str) -> str:
     return f'{platform.processor()}, {torch.get_num_threads()} threads'
 
 
-def machine(options: argparse.Namespace) -> str:
+def _machine(options: argparse.Namespace) -> str:
     """Say when, where and with which versions and options a benchmark ran."""
     settings = ', '.join(
         f'{name.replace("_", " ")} {value}'
@@ -50,23 +51,46 @@ def machine(options: argparse.Namespace) -> str:
     )
 
 
-def add_options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Add the options that all benchmarks of the sparse engine have."""
-    parser.add_argument('--batch', type=int, default=8, help='samples [%(default)s]')
-    parser.add_argument(
-        '--image-size', type=int, default=224, help='pixels [%(default)s]'
-    )
-    parser.add_argument('--mask-ratio', type=float, default=0.75, help='[%(default)s]')
-    parser.add_argument('--rounds', type=int, default=7, help='[%(default)s]')
-    parser.add_argument('--device', default='cpu', help='cpu or cuda [%(default)s]')
-    parser.add_argument(
-        '--dtype',
-        default='float32',
-        choices=('float32', 'bfloat16'),
-        help='[%(default)s]',
-    )
-    parser.add_argument('--out', help='also write the table to this file')
-    return parser
+def _options(
+    description: str, encoders: Iterable[str], default: list[str]
+) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=description)
+    add, names = parser.add_argument, sorted(encoders)
+    add('--encoders', nargs='+', default=default, choices=names, metavar='NAME')
+    add('--batch', type=int, default=8, help='samples [%(default)s]')
+    add('--image-size', type=int, default=224, help='pixels [%(default)s]')
+    add('--mask-ratio', type=float, default=0.75, help='[%(default)s]')
+    add('--rounds', type=int, default=7, help='[%(default)s]')
+    add('--device', default='cpu', help='cpu or cuda [%(default)s]')
+    add('--dtype', default='float32', choices=('float32', 'bfloat16'))
+    add('--out', help='also write the table to this file')
+    parser.epilog = f'Encoders: {", ".join(names)}.'
+    return parser.parse_args()
+
+
+def tabulate(
+    description: str,
+    encoders: Iterable[str],
+    default: list[str],
+    measure: Callable[[str, argparse.Namespace], Mapping[str, Measured]],
+) -> None:
+    """Read the command line, measure each encoder that it names and print a table.
+
+    Args:
+        description: What the benchmark is.
+        encoders: Names that may be asked for.
+        default: Names of those that are measured if none is asked for.
+        measure: Measures the contenders for one encoder.
+    """
+    options = _options(description, encoders, default)
+    keep_freed_memory()
+    rows: list[list[str]] = []
+    for name in options.encoders:
+        rows += _rows(name, measure(name, options))
+        text = f'{_machine(options)}\n\n{_markdown(rows)}'
+        print(text, flush=True)
+        if options.out:
+            Path(options.out).write_text(text)
 
 
 def _mebibytes(size: int | None) -> str:
@@ -77,7 +101,7 @@ def _share(part: int | None, whole: int | None) -> str:
     return '' if not part or not whole else f'{part / whole:.2f}'
 
 
-def rows_of(encoder: str, measured: Mapping[str, Measured]) -> list[list[str]]:
+def _rows(encoder: str, measured: Mapping[str, Measured]) -> list[list[str]]:
     """Make a row of each contender; the first is what others are compared with."""
     ours = next(iter(measured.values()))
     return [
@@ -95,7 +119,7 @@ def rows_of(encoder: str, measured: Mapping[str, Measured]) -> list[list[str]]:
     ]
 
 
-def markdown(rows: list[list[str]]) -> str:
+def _markdown(rows: list[list[str]]) -> str:
     """Lay out a table."""
     widths = [max(len(r[i]) for r in [HEAD, *rows]) for i in range(len(HEAD))]
     lines = [HEAD, ['-' * w for w in widths], *rows]

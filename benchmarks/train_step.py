@@ -11,19 +11,18 @@ but reading the data. The contenders are those of encoder_step.py.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import torch
 from mmengine.config import Config
 from peers import ENCODERS, Contender, contenders
-from report import FLOOR, add_options, machine, markdown, rows_of
+from report import FLOOR, tabulate
 from timing import Measured, alternate, matmul_rate, measure_memory
 from torch import Tensor
 
 from videomac.analysis import MultiplyAddCounter
 from videomac.models import VideoMAC
 from videomac.registry import MODELS
-from videomac.utils import find_config, keep_freed_memory
+from videomac.utils import find_config
 
 #: Where decoder, losses, masking and target come from.
 CONFIG = 'videomac/videomac_convnextv2-small_8xb64-amp-coslr-100e_ytvos.py'
@@ -87,27 +86,7 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Measured]:
     return measured
 
 
-def main() -> None:
-    """Time all encoders and print a table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or '').split('\n\n')[0])
-    parser.add_argument(
-        '--encoders',
-        nargs='+',
-        default=['convnextv2-tiny', 'resnet50'],
-        choices=ENCODERS,
-        metavar='NAME',
-        help=f'any of {", ".join(ENCODERS)}',
-    )
-    options = add_options(parser).parse_args()
-    keep_freed_memory()
-    rows: list[list[str]] = []
-    for name in options.encoders:
-        rows += rows_of(name, measure(name, options))
-        text = f'{machine(options)}\n\n{markdown(rows)}'
-        print(text, flush=True)
-        if options.out:
-            Path(options.out).write_text(text)
-
+DEFAULT = ['convnextv2-tiny', 'resnet50']
 
 if __name__ == '__main__':
-    main()
+    tabulate((__doc__ or '').split('\n\n')[0], ENCODERS, DEFAULT, measure)
