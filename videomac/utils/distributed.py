@@ -1,15 +1,21 @@
-"""Processes that train together without GPUs."""
+"""Processes that train together without GPUs, or share videos on any machine."""
 
 from __future__ import annotations
 
 import logging
+import os
+from datetime import timedelta
 from typing import Any
 
 import torch
+from mmengine.dist import init_dist
 from mmengine.logging import print_log
 from torch import distributed
 
-__all__ = ['prepare_cpu_processes']
+__all__ = ['prepare_cpu_processes', 'start_sharing_processes']
+
+#: How long a process may wait for the others, which have longer videos.
+PATIENCE = timedelta(days=7)
 
 
 def prepare_cpu_processes(cfg: dict[str, Any]) -> bool:
@@ -40,3 +46,29 @@ def prepare_cpu_processes(cfg: dict[str, Any]) -> bool:
         level=logging.WARNING,
     )
     return True
+
+
+def start_sharing_processes(launcher: str) -> torch.device:
+    """Start processes that share videos and exchange nothing but their scores.
+
+    They talk through gloo, with GPUs too: NCCL would give up on a process that computes
+    for long.
+
+    Args:
+        launcher: ``'none'``, ``'pytorch'`` (``torchrun``), ``'slurm'`` or ``'mpi'``.
+
+    Returns:
+        The device of this process: its GPU where there are GPUs, else the CPU.
+    """
+    cuda = torch.cuda.is_available()
+    local_rank = int(os.environ.get('LOCAL_RANK', 0))
+    if launcher == 'pytorch' and not distributed.is_initialized():
+        distributed.init_process_group('gloo', timeout=PATIENCE)
+    elif launcher not in ('none', 'pytorch'):
+        init_dist(launcher, backend='gloo', timeout=PATIENCE.total_seconds())
+        return torch.device('cuda', torch.cuda.current_device())
+    if not cuda:
+        return torch.device('cpu')
+    device = torch.device('cuda', local_rank % torch.cuda.device_count())
+    torch.cuda.set_device(device)
+    return device

@@ -1,0 +1,1 @@
+encoder = dict(type='ReleasedConvNeXt', arch='small', use_grn=False)

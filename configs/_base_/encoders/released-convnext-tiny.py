@@ -1,0 +1,1 @@
+encoder = dict(type='ReleasedConvNeXt', arch='tiny', use_grn=False)

@@ -1,0 +1,2 @@
+encoder = dict(
+    type='ReleasedConvNeXt', arch='tiny', use_grn=True, batch_grn=True)

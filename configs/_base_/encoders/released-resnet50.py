@@ -1,0 +1,1 @@
+encoder = dict(type='ReleasedResNet', depth=50)

@@ -1,0 +1,1 @@
+encoder = dict(type='mmpretrain.ResNet', depth=18)

@@ -1,0 +1,6 @@
+_base_ = [
+    '../../_base_/propagation/davis2017.py',
+    '../../_base_/encoders/released-convnextv2-tiny.py',
+]
+model = dict(backbone=dict(network=_base_.encoder))
+test_dataloader = dict(dataset=dict(year=2016))

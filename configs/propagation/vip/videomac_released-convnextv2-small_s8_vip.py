@@ -1,0 +1,5 @@
+_base_ = [
+    '../../_base_/propagation/vip.py',
+    '../../_base_/encoders/released-convnextv2-small.py',
+]
+model = dict(backbone=dict(network=_base_.encoder))

@@ -1,0 +1,74 @@
+"""What makes two runs the same."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from videomac.evaluation.run_identity import run_identity
+
+MODEL = {'topk': 5, 'memory_budget': 9, 'backbone': {'checkpoint': 'x', 'stage': -1}}
+DATA = {'type': 'DAVISDataset', 'data_root': 'data', 'videos': None}
+
+
+def identity(**changes: Any) -> dict[str, Any]:
+    """Identity of a run with some of these values."""
+    given = {'model': MODEL, 'dataset': DATA, 'checkpoint': None, 'seed': 0}
+    return run_identity(**{**given, **changes})
+
+
+def test_all_settings_by_their_names() -> None:
+    found = identity()
+    assert found.pop('videomac')
+    assert found == {
+        'model.topk': 5,
+        'model.backbone.stage': -1,
+        'dataset.type': 'DAVISDataset',
+        'dataset.data_root': str(Path.cwd() / 'data'),
+        'checkpoint': 'none, seed 0',
+    }
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'dataset': {**DATA, 'videos': ['camel']}},
+        {'dataset': {**DATA, 'check': False}},
+        {'model': {**MODEL, 'memory_budget': 1}},
+    ],
+)
+def test_what_changes_no_prediction_does_not_count(changes: dict[str, Any]) -> None:
+    assert identity(**changes) == identity()
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'seed': 1},
+        {'dataset': {**DATA, 'data_root': 'other'}},
+        {'dataset': {**DATA, 'year': 2016}},
+        {'model': {**MODEL, 'topk': 6}},
+        {'model': {**MODEL, 'backbone': {'stage': -2}}},
+    ],
+)
+def test_what_changes_predictions_counts(changes: dict[str, Any]) -> None:
+    assert identity(**changes) != identity()
+
+
+def test_a_checkpoint_is_its_content(tmp_path: Path) -> None:
+    first, moved, other = (tmp_path / name for name in ('a.pth', 'b.pth', 'c.pth'))
+    content = bytes(range(256)) * 10_000  # more than is read at once
+    first.write_bytes(content)
+    moved.write_bytes(content)
+    other.write_bytes(content[:-1])
+    found = identity(checkpoint=str(first))
+    assert found == identity(checkpoint=str(moved))
+    assert found != identity(checkpoint=str(other))
+    assert found['checkpoint'] == f'sha256 {hashlib.sha256(content).hexdigest()}'
+    address = 'https://example.org/a.pth'
+    assert identity(checkpoint=address)['checkpoint'] == address
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint '.*d\.pth'"):
+        identity(checkpoint=str(tmp_path / 'd.pth'))

@@ -1,0 +1,203 @@
+#!/usr/bin/env python
+"""Propagate the labels of videos with an encoder, and score the predictions."""
+
+import argparse
+import inspect
+import logging
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.dist import barrier, get_world_size, is_main_process
+from mmengine.logging import MMLogger, print_log
+from mmengine.registry import init_default_scope
+from mmengine.runner import set_random_seed
+from torch import distributed
+
+from videomac.datasets.propagation_base import PropagationDataset
+from videomac.engine.propagation_loop import PropagationLoop
+from videomac.evaluation import PredictionWriter, VideoMetric
+from videomac.evaluation.run_identity import run_identity
+from videomac.models.propagation import LabelPropagator, PropagationSettings
+from videomac.registry import DATASETS, METRICS, MODELS
+from videomac.utils import find_config
+from videomac.utils.distributed import start_sharing_processes
+from videomac.visualization.propagation import PropagationPainter
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser; the arguments are those of OpenMMLab's tools."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add('config', help='path of a config, or its path below configs/ of the toolbox')
+    add(
+        'checkpoint',
+        nargs='?',
+        help='weights of the encoder: a pre-training run, or a network of mmpretrain, '
+        "timm or torchvision; 'none' for random weights [the config's, else none]",
+    )
+    add('--work-dir', help='folder of logs and results [work_dirs/<config>]')
+    add('--out', help='folder of the predictions [<work-dir>/predictions]')
+    add('--show-dir', help='folder for pictures and clips of the predictions')
+    add(
+        '--resume',
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help='go on where an earlier run of the same kind stopped (default), or throw '
+        'its predictions away',
+    )
+    add(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='change the config: model.topk=10 test_dataloader.dataset.videos=camel,dog',
+    )
+    add('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    # Launchers pass the rank under either spelling.
+    add('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    return parser
+
+
+def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
+    """Apply the command line to a config.
+
+    The work dir is the command line's, else the config's, else named by the config; the
+    checkpoint likewise, and without any the encoder is random.
+    """
+    options = args.cfg_options or {}
+    if options.get('model.preset') not in (None, cfg.model.get('preset')):
+        # The values that the config spells out are those of its own preset.
+        for field in fields(PropagationSettings):
+            cfg.model.pop(field.name, None)
+    cfg.merge_from_dict(options)
+    dataset = cfg.test_dataloader.dataset
+    if isinstance(dataset.get('videos'), str):  # one name without a comma
+        dataset.videos = [dataset.videos]
+    cfg.launcher = args.launcher
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+    if args.checkpoint is not None:
+        named = None if args.checkpoint == 'none' else args.checkpoint
+        cfg.model.backbone.checkpoint = named
+    return cfg
+
+
+def start_logging(cfg: Config, config: Path, device: torch.device) -> None:
+    """Log to the work dir, and leave the config there."""
+    folder = Path(cfg.work_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp = time.strftime('%Y%m%d_%H%M%S')
+    log = str(folder / f'{stamp}.log') if is_main_process() else None
+    MMLogger.get_instance(f'test_{stamp}_{id(cfg)}', log_file=log)
+    if is_main_process():
+        cfg.dump(folder / config.name)
+    place = f'{device}' + (f', {get_world_size()} processes' * (get_world_size() > 1))
+    print_log(f'torch {torch.__version__} on {place}; results in {folder}', 'current')
+
+
+def build_dataset(cfg: Config) -> PropagationDataset:
+    """Build the data set, and say what it should look like where there is none."""
+    settings = cfg.test_dataloader.dataset
+    root = settings.get('data_root', '')
+    if not Path(root).is_dir():
+        kind: Any = DATASETS.get(settings.type)
+        paragraphs = (inspect.getdoc(kind) or '').split('\n\n')
+        tree = ' '.join(text for text in paragraphs if text.startswith('Expects'))
+        raise FileNotFoundError(
+            f"there is no folder '{root}'. {' '.join(tree.split())} Say where it is with "
+            '--cfg-options test_dataloader.dataset.data_root=FOLDER'
+        )
+    dataset: PropagationDataset = DATASETS.build(settings)
+    return dataset
+
+
+def build_model(cfg: Config, device: torch.device, seed: int) -> LabelPropagator:
+    """Build the model, with the same random weights in every process."""
+    set_random_seed(seed)
+    model: LabelPropagator = MODELS.build(cfg.model)
+    if cfg.model.backbone.get('checkpoint') is None:
+        print_log(
+            'NO CHECKPOINT: unless the config of the encoder loads weights itself, they '
+            f'are random (seed {seed}), and the scores are those of no training at all',
+            'current',
+            logging.WARNING,
+        )
+    print_log(f'{model.settings}', 'current')
+    return model.to(device).eval()
+
+
+def build_metrics(cfg: Config) -> list[VideoMetric]:
+    """Build the metrics, which leave their tables in the work dir."""
+    settings = cfg.get('test_evaluator') or []
+    listed = [settings] if isinstance(settings, dict) else settings
+    return [METRICS.build({'out_dir': cfg.work_dir, **each}) for each in listed]
+
+
+def open_predictions(
+    cfg: Config, folder: Path, resume: bool, seed: int
+) -> PredictionWriter:
+    """Open the folder of the predictions, with those of an earlier run or empty.
+
+    Raises:
+        ValueError: It has predictions of another run.
+    """
+    checkpoint = cfg.model.backbone.get('checkpoint')
+    run = run_identity(cfg.model, cfg.test_dataloader.dataset, checkpoint, seed)
+    if not resume and is_main_process() and folder.exists() and any(folder.iterdir()):
+        if not (folder / 'run.json').is_file():
+            raise ValueError(
+                f"--no-resume: '{folder}' has no run.json and so was not written by "
+                'test.py; remove it yourself'
+            )
+        shutil.rmtree(folder)
+    barrier()
+    try:
+        return PredictionWriter(folder, run)
+    except ValueError as error:
+        raise ValueError(f'{error}: --work-dir DIR. --no-resume replaces them') from error
+
+
+def prepare(args: argparse.Namespace, config: Path) -> tuple[PropagationLoop, Path]:
+    """Build all that a run needs, and name the folder of its predictions."""
+    cfg = merge_args(Config.fromfile(config), args)
+    device = start_sharing_processes(cfg.launcher)
+    start_logging(cfg, config, device)
+    init_default_scope(cfg.get('default_scope', 'videomac'))
+    seed = cfg.get('randomness', {}).get('seed') or 0
+    folder = Path(args.out or Path(cfg.work_dir) / 'predictions')
+    dataset = build_dataset(cfg)
+    metrics = build_metrics(cfg)
+    model = build_model(cfg, device, seed)
+    writer = open_predictions(cfg, folder, args.resume, seed)
+    painter = PropagationPainter(args.show_dir) if args.show_dir else None
+    return PropagationLoop(model, dataset, metrics, writer, painter), folder
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, float]:
+    """Parse the command line, propagate and score."""
+    args = build_parser().parse_args(argv)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    try:
+        loop, folder = prepare(args, find_config(args.config))
+    except (OSError, ValueError) as error:
+        raise SystemExit(f'test.py: {error}') from None
+    results = loop.run()
+    print_log(f"The predictions are in '{folder}'", 'current')
+    for name, value in results.items():
+        print_log(f'{name}: {value:.4f}', 'current')
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+    return results
+
+
+if __name__ == '__main__':
+    main()
