@@ -70,7 +70,7 @@ def reconstruction_sheets(samples: Sequence[DataSample]) -> NDArray[np.uint8]:
     return np.concatenate(parts[:-1])
 
 
-def save_image(path: str | Path, image: NDArray[np.uint8], quality: int = 90) -> None:
+def save_image(path: str | Path, image: NDArray[np.uint8], quality: int = 85) -> None:
     """Write a picture; the suffix of the path sets the format.
 
     Args:
@@ -87,7 +87,9 @@ def save_image(path: str | Path, image: NDArray[np.uint8], quality: int = 90) ->
     if image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f'the image must be [H, W, 3], got {list(image.shape)}')
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image).save(path, optimize=True, quality=quality)
+    # Thin coloured lines do not survive a JPEG whose colours are halved in size.
+    picture = Image.fromarray(image)
+    picture.save(path, optimize=True, quality=quality, subsampling=0)
 
 
 def _frame_rows(sample: DataSample) -> NDArray[np.uint8]:
