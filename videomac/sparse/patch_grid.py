@@ -276,6 +276,23 @@ class PatchGrid:
         table = slot * (h * w) + local
         return table.masked_fill(~inside | (slot < 0), len(self.index) * h * w)
 
+    def cell_slots(self, h: int, w: int) -> Tensor:
+        """Where to find each cell of a map among the cells of the visible patches.
+
+        Returns:
+            Flat indices into [N, h, w], shape [B * rows * h * cols * w]; masked cells
+            have the index ``N * h * w``, one past the last.
+        """
+
+        def build() -> Tensor:
+            places = self._cell_table(h, w).flatten()
+            cells = self.batch_size * self.num_patches * h * w
+            slots = places.new_full((cells,), len(places))
+            order = torch.arange(len(places), device=places.device)
+            return slots.index_copy(0, places, order)
+
+        return self.table(('cell slots', h, w), build)
+
     def _cell_table(self, h: int, w: int) -> Tensor:
         """Flat position in [B, rows * h, cols * w] of the visible cells, [N, h, w]."""
 

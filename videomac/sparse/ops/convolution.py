@@ -20,7 +20,7 @@ Pair = tuple[int, int]
 
 #: How many times the cells of the dense map may be gathered before it is used instead:
 #: a gathered window is convolved without padding and by visible patch only.
-_GATHER_LIMIT = 4
+_GATHER_LIMIT = 3
 #: Output cells of a patch up to which dense kernels are a plain matrix product.
 _FEW_CELLS = 4
 
@@ -64,8 +64,10 @@ def _convolve(
         out = F.conv2d(halo, weight, bias, view.stride, 0, view.dilation, groups)
         return out.permute(0, 2, 3, 1).contiguous()
     (top, left), (bottom, right) = view.padding, view.padding_end
-    dense = grid.scatter(data).permute(0, 3, 1, 2)
-    padding = view.padding
+    size = grid.batch_size, grid.rows * h, grid.cols * w, channels
+    # Gathering blanks as well is faster than scattering into zeros.
+    dense = with_blank(data).index_select(0, grid.cell_slots(h, w)).view(size)
+    dense, padding = dense.permute(0, 3, 1, 2), view.padding
     if view.padding != view.padding_end:
         dense, padding = F.pad(dense, (left, right, top, bottom)), (0, 0)
     out = F.conv2d(dense, weight, bias, view.stride, padding, view.dilation, groups)
@@ -93,24 +95,49 @@ def _depthwise_weight_grad(
     depthwise kernels.
     """
     (_, h, w, channels), (count, rows, cols, _) = data.shape, grad.shape
+    if h == w == rows == cols == 1:
+        return _weight_grad_of_cells(data, grad, grid, view)
     start, length = view.reach((rows, cols))
     table = grid.window_table((h, w), start, length).permute(1, 2, 0).reshape(-1)
     seen = with_blank(data).index_select(0, table)
-    if rows == cols == 1:  # the kernel would be a factor
-        seen = seen.view(*length, count, channels)
-        taps = seen[:: view.dilation[0], :: view.dilation[1]]
-        found = (taps * grad.view(count, channels)).sum(2)
-    else:
-        seen = seen.view(1, *length, count * channels).permute(0, 3, 1, 2)
-        kernel = grad.permute(1, 2, 0, 3).reshape(rows, cols, 1, count * channels)
-        found = F.conv2d(
-            seen,
-            kernel.permute(3, 2, 0, 1),
-            stride=view.dilation,
-            dilation=view.stride,
-            groups=count * channels,
-        )
-        found = found.permute(0, 2, 3, 1).unflatten(3, (count, channels)).sum(3)
+    seen = seen.view(1, *length, count * channels).permute(0, 3, 1, 2)
+    kernel = grad.permute(1, 2, 0, 3).reshape(rows, cols, 1, count * channels)
+    found = F.conv2d(
+        seen,
+        kernel.permute(3, 2, 0, 1),
+        stride=view.dilation,
+        dilation=view.stride,
+        groups=count * channels,
+    )
+    found = found.permute(0, 2, 3, 1).unflatten(3, (count, channels)).sum(3)
+    return found.view(*view.kernel, channels).permute(2, 0, 1).unsqueeze(1)
+
+
+def _weight_grad_of_cells(
+    data: Tensor, grad: Tensor, grid: PatchGrid, view: Window
+) -> Tensor:
+    """The same where patches are single cells, far fewer than the windows' cells.
+
+    A tap is the sum of those products of two cells of a sample that lie its offset apart.
+    """
+    channels = data.shape[3]
+    pairs = grid.batched(data)[:, None] * grid.batched(grad)[:, :, None]
+
+    def of_taps() -> Tensor:
+        """Whether a pair belongs to a tap, shape [taps, pairs]."""
+        places = [p.to(torch.float64).view(-1, 1, 1, 1) for p in grid.place]
+        tap = torch.zeros_like(pairs[..., 0], dtype=torch.int64)
+        for axis, place in enumerate(places):
+            lined = grid.batched(place, fill=float('nan'))[..., 0]
+            offset = lined[:, None] - lined[:, :, None] + view.padding[axis]
+            nth, size = offset / view.dilation[axis], view.kernel[axis]
+            fits = (nth == nth.floor()) & (nth >= 0) & (nth < size)
+            tap = (tap * size + nth.nan_to_num().long()).where(fits & (tap >= 0), -1)
+        count = view.kernel[0] * view.kernel[1]
+        return torch.arange(count, device=data.device)[:, None] == tap.flatten()
+
+    chosen = grid.table(('pairs', view), of_taps).to(data.dtype)
+    found = chosen @ pairs.view(-1, channels)
     return found.view(*view.kernel, channels).permute(2, 0, 1).unsqueeze(1)
 
 
