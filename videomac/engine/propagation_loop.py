@@ -29,10 +29,6 @@ __all__ = ['Painter', 'PropagationLoop', 'share_videos']
 class Painter(Protocol):
     """Draws the predictions of videos, as ``PropagationPainter`` does."""
 
-    def is_painted(self, video: PropagationVideo) -> bool:
-        """Whether an earlier run has drawn a video."""
-        ...
-
     def paint(self, video: PropagationVideo, prediction: dict[str, Any]) -> None:
         """Draw a video that is done."""
         ...
@@ -92,19 +88,14 @@ class PropagationLoop:
         )
         for index in self._mine(finished, lengths):
             video = self.dataset[index]['inputs']
-            prediction = self.writer.read(video)
-            self._score(video, prediction)
-            if self.painter is not None and not self.painter.is_painted(video):
-                self.painter.paint(video, prediction)
+            self._close(video, self.writer.read(video))
         mine = self._mine(left, lengths)
         progress = VideoProgress(len(mine), sum(lengths[index] for index in mine))
         for index in mine:
             video = self.dataset[index]['inputs']
             prediction = self._propagate(video, progress)
             self.writer.write(video, prediction)
-            self._score(video, prediction)
-            if self.painter is not None:
-                self.painter.paint(video, prediction)
+            self._close(video, prediction)
         return self._evaluate()
 
     def _survey(self) -> tuple[list[bool], list[int]]:
@@ -143,9 +134,12 @@ class PropagationLoop:
             progress.step(name, len(points), length)
         return dict(video=name, points=np.stack(points), visible=np.stack(visible))
 
-    def _score(self, video: PropagationVideo, prediction: dict[str, Any]) -> None:
+    def _close(self, video: PropagationVideo, prediction: dict[str, Any]) -> None:
+        """Score and draw a video whose predictions are written."""
         for metric in self.metrics:
             metric.process({'inputs': [video]}, [prediction])
+        if self.painter is not None:
+            self.painter.paint(video, prediction)
 
     def _evaluate(self) -> dict[str, float]:
         """Put the scores of all processes together."""
