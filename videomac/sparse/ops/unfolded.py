@@ -72,7 +72,7 @@ class Unfolded:
         """Convolve patches: [N, h, w, C] -> [N, h', w', O]."""
         rows, kernel = self.rows(data), self.kernel.t()
         out = rows @ kernel if bias is None else torch.addmm(bias, rows, kernel)
-        return out.view(self.shape[0], *self.cells_out, -1)
+        return out.view(self.shape[0], *self.cells_out, out.shape[1])
 
     def data_grad(self, grad: Tensor) -> Tensor:
         """Gradient of the patches, shape [N, h, w, C]."""
