@@ -196,7 +196,8 @@ class PatchGrid:
         Returns:
             Shape [N, h, w, C].
         """
-        cells = dense.flatten(0, 2)[self._cell_table(h, w).flatten()]
+        table = self._cell_table(h, w).flatten()
+        cells = dense.flatten(0, 2).index_select(0, table)
         return cells.view(len(self.index), h, w, dense.shape[3])
 
     def scatter(self, patches: Tensor) -> Tensor:
