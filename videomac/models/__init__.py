@@ -4,8 +4,10 @@ from ..sparse.backends import MaskedDense, PatchSparse
 from .data_preprocessor import FramesDataPreprocessor
 from .decoders import ConvNeXtDecoder
 from .encoders import IsotropicConvNeXt, ReleasedConvNeXt, ReleasedResNet
+from .linear_probe import LinearProbe
 from .losses import MaskedReconstructionLoss, ReconstructionConsistencyLoss
 from .masking import RandomPatchMasking
+from .pretrained import StrictPretrainedInit
 from .propagation import FeatureExtractor, LabelPropagator, TorchvisionBackbone
 from .target import EMATarget
 from .videomac import VideoMAC
@@ -17,6 +19,7 @@ __all__ = [
     'FramesDataPreprocessor',
     'IsotropicConvNeXt',
     'LabelPropagator',
+    'LinearProbe',
     'MaskedDense',
     'MaskedReconstructionLoss',
     'PatchSparse',
@@ -24,6 +27,7 @@ __all__ = [
     'ReconstructionConsistencyLoss',
     'ReleasedConvNeXt',
     'ReleasedResNet',
+    'StrictPretrainedInit',
     'TorchvisionBackbone',
     'VideoMAC',
 ]

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from ...registry import MODELS
 from ..encoders.output_stride import set_output_stride
+from ..weights import load_weights
 from .stages import choose_stages
-from .weights import load_weights
 
 __all__ = ['FeatureExtractor']
 

@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
-__all__ = ['load_weights', 'read_state']
+__all__ = ['load_weights', 'misfits', 'misfits_as_text', 'read_state']
 
 #: Where the network of a checkpoint may be, if the caller does not say.
 PREFIXES = ('', 'encoder.', 'backbone.', 'model.')
@@ -88,20 +88,14 @@ def load_weights(
             for name, value in state.items()
             if name.startswith(start)
         }
-        fits += [(_misfits(goal, part, ignore), start, goal, part) for goal in goals]
-    misfits, start, goal, part = min(
+        fits += [(misfits(goal, part, ignore), start, goal, part) for goal in goals]
+    found, start, goal, part = min(
         fits, key=lambda fit: (not fit[3], sum(map(len, fit[0].values())))
     )
-    if any(misfits.values()):
-        lists = '\n'.join(
-            f'  {len(keys)} {kind}: {", ".join(keys[:SHOWN])}'
-            + (', ...' if len(keys) > SHOWN else '')
-            for kind, keys in misfits.items()
-            if keys
-        )
+    if any(found.values()):
         raise ValueError(
             f"the checkpoint '{checkpoint}' does not fit {type(network).__name__} "
-            f'(keys beginning with {start!r} compared):\n{lists}\n'
+            f'(keys beginning with {start!r} compared):\n{misfits_as_text(found)}\n'
             'Give the config that it was trained with, or the prefix of the network in '
             f'it; its keys begin with {_beginnings(state)}'
         )
@@ -109,10 +103,20 @@ def load_weights(
     goal.load_state_dict({name: part[name] for name in part if name in names})
 
 
-def _misfits(
-    network: nn.Module, state: Mapping[str, Tensor], ignore: Sequence[str]
+def misfits(
+    network: nn.Module, state: Mapping[str, Tensor], ignore: Sequence[str] = ()
 ) -> dict[str, list[str]]:
-    """List the keys that do not fit, by what is wrong with them."""
+    """List the keys of a network and a state dict that do not fit.
+
+    Args:
+        network: Any network.
+        state: Its weights, or what should be.
+        ignore: Beginnings of keys that the state may have and the network not.
+
+    Returns:
+        Lists by what is wrong: ``'missing'``, ``'unexpected'`` and ``'of another
+        shape'``; all are empty if the weights fit.
+    """
     own: Mapping[str, Any] = network.state_dict()
     return {
         'missing': [name for name in own if name not in state],
@@ -127,6 +131,16 @@ def _misfits(
             if name in state and state[name].shape != value.shape
         ],
     }
+
+
+def misfits_as_text(found: Mapping[str, Sequence[str]]) -> str:
+    """Write what :func:`misfits` found, a line a kind: how many, and the first."""
+    return '\n'.join(
+        f'  {len(keys)} {kind}: {", ".join(keys[:SHOWN])}'
+        + (', ...' if len(keys) > SHOWN else '')
+        for kind, keys in found.items()
+        if keys
+    )
 
 
 def _beginnings(state: Mapping[str, Tensor]) -> list[str]:

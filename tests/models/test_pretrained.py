@@ -1,0 +1,132 @@
+"""Weights of a checkpoint arrive in the backbone whole, or there is an error."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+from torch import nn
+
+from tests.models.common import build, config, randomise
+from videomac.registry import MODELS
+
+ENCODER = config()['encoder']
+
+
+@pytest.fixture(autouse=True)
+def _scope() -> Iterator[None]:
+    init_default_scope('videomac')
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def classifier(backbone: dict[str, Any] = ENCODER, **init: Any) -> Any:
+    """A classifier of mmpretrain on an encoder that a checkpoint initialises."""
+    model = MODELS.build(
+        dict(
+            type='mmpretrain.ImageClassifier',
+            backbone=backbone | dict(init_cfg=dict(type='Pretrained', **init)),
+            init_cfg=dict(type='TruncNormal', layer=['Conv2d', 'Linear'], std=0.02),
+        )
+    )
+    model.init_weights()
+    return model
+
+
+def saved(state: dict[str, Any], path: Path) -> str:
+    torch.save(dict(state_dict=state), path)
+    return str(path)
+
+
+@pytest.mark.parametrize('prefix', ['encoder', 'encoder.', 'target.encoder', None])
+def test_the_encoder_of_a_pre_training_run(tmp_path: Path, prefix: str | None) -> None:
+    model = build()
+    path = saved(dict(model.state_dict()), tmp_path / 'epoch_100.pth')
+    loaded = classifier(checkpoint=path, prefix=prefix).backbone
+    name = 'target.encoder' if prefix == 'target.encoder' else 'encoder'
+    want = model.get_submodule(name).state_dict()
+    assert type(loaded) is type(model.encoder)
+    assert want.keys() == loaded.state_dict().keys()
+    for name, value in loaded.state_dict().items():
+        torch.testing.assert_close(value, want[name], rtol=0, atol=0, msg=name)
+
+
+def test_a_resnet_keeps_the_last_norms_of_its_blocks(tmp_path: Path) -> None:
+    resnet = dict(type='mmpretrain.ResNet', depth=18)
+    network: nn.Module = MODELS.build(resnet)
+    randomise(network)
+    state = {f'encoder.{name}': value for name, value in network.state_dict().items()}
+    loaded = classifier(resnet, checkpoint=saved(state, tmp_path / 'a.pth')).backbone
+    want = network.get_parameter('layer4.1.bn2.weight')
+    assert want.abs().min() > 0  # a network that starts afresh has zeros here
+    torch.testing.assert_close(loaded.layer4[1].bn2.weight, want)
+
+
+def test_a_misfit_is_an_error_that_lists_the_keys(tmp_path: Path) -> None:
+    state = dict(build().encoder.state_dict())
+    del state['norm3.weight']
+    state['norm7.weight'] = torch.ones(3)
+    state['norm3.bias'] = torch.ones(5)
+    state = {f'encoder.{name}': value for name, value in state.items()}
+    path = saved(state, tmp_path / 'other.pth')
+    with pytest.raises(ValueError, match=r'other\.pth') as error:
+        classifier(checkpoint=path, prefix='encoder')
+    text = str(error.value)
+    assert '1 missing: norm3.weight' in text
+    assert '1 unexpected: norm7.weight' in text
+    assert '1 of another shape: norm3.bias (5,), not (32,)' in text
+
+
+def test_a_wrong_prefix_is_an_error(tmp_path: Path) -> None:
+    path = saved(dict(build().state_dict()), tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match='missing') as error:
+        classifier(checkpoint=path, prefix='student')
+    assert 'encoder.' in str(error.value)  # what it could have been
+
+
+def test_code_in_a_checkpoint_does_not_run(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> Any:
+            return Path.touch, (tmp_path / 'ran',)
+
+    torch.save(dict(state_dict=Evil()), tmp_path / 'evil.pth')
+    with pytest.raises(ValueError, match='could run code'):
+        classifier(checkpoint=str(tmp_path / 'evil.pth'))
+    assert not (tmp_path / 'ran').exists()
+
+
+def test_no_checkpoint_leaves_the_initialisation_of_the_classifier() -> None:
+    torch.manual_seed(0)
+    weight = classifier(checkpoint=None).backbone.stages[3][0].pointwise_conv1.weight
+    assert weight.std().item() == pytest.approx(0.02, rel=0.1)
+
+
+def test_a_linear_probe_trains_its_head_alone() -> None:
+    init_default_scope('videomac')
+    model: Any = MODELS.build(
+        dict(
+            type='LinearProbe',
+            backbone=dict(type='mmpretrain.ResNet', depth=18),
+            neck=[
+                dict(type='mmpretrain.GlobalAveragePooling'),
+                dict(type='mmpretrain.ClsBatchNormNeck', input_features=512),
+            ],
+            head=dict(type='mmpretrain.LinearClsHead', num_classes=3, in_channels=512),
+        )
+    )
+    randomise(model.backbone)
+    before = {name: value.clone() for name, value in model.backbone.state_dict().items()}
+    model.train()
+    model(torch.randn(4, 3, 64, 64)).sum().backward()
+    assert {n for n, p in model.named_parameters() if p.grad is not None} == {
+        'head.fc.weight',
+        'head.fc.bias',
+    }
+    for name, value in model.backbone.state_dict().items():
+        assert torch.equal(value, before[name]), name  # running statistics too
