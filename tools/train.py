@@ -15,7 +15,7 @@ from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from videomac.utils import find_config
+from videomac.utils import expand_shortcuts, find_config
 from videomac.utils.distributed import prepare_cpu_processes
 
 DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -104,7 +104,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     ``--cfg-options`` come first, so that the other arguments see their effect.
     """
     if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+        cfg.merge_from_dict(expand_shortcuts(cfg, args.cfg_options))
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.launcher = args.launcher

@@ -2,9 +2,11 @@
 
 from .memory import keep_freed_memory
 from .paths import configs_root, find_config, package_file, tools_root
+from .shortcuts import expand_shortcuts
 
 __all__ = [
     'configs_root',
+    'expand_shortcuts',
     'find_config',
     'keep_freed_memory',
     'package_file',

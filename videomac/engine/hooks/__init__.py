@@ -2,6 +2,12 @@
 
 from .loader_check import LoaderCheckHook
 from .safe_checkpoint import SafeCheckpointHook
+from .strict_load import StrictLoadHook
 from .target_ema import TargetEMAHook
 
-__all__ = ['LoaderCheckHook', 'SafeCheckpointHook', 'TargetEMAHook']
+__all__ = [
+    'LoaderCheckHook',
+    'SafeCheckpointHook',
+    'StrictLoadHook',
+    'TargetEMAHook',
+]

@@ -1,0 +1,43 @@
+"""Refuses to go on with weights that are not those of the model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+
+from ...models.weights import misfits, misfits_as_text
+from ...registry import HOOKS
+
+__all__ = ['StrictLoadHook']
+
+
+@HOOKS.register_module()
+class StrictLoadHook(Hook):
+    """Make a misfit of ``load_from`` or ``--resume`` an error.
+
+    mmengine loads what fits, warns about the rest, and leaves that random.
+    """
+
+    # Before hooks that change the checkpoint, such as EMAHook.
+    priority = 'VERY_HIGH'
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Compare the keys and shapes of the checkpoint with the model's.
+
+        Raises:
+            ValueError: If they differ; the message lists them.
+        """
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        state = checkpoint.get('state_dict', checkpoint)
+        if state and all(name.startswith('module.') for name in state):
+            state = {key.removeprefix('module.'): value for key, value in state.items()}
+        found = misfits(model, state)
+        if any(found.values()):
+            raise ValueError(
+                f'the checkpoint does not fit {type(model).__name__}:\n'
+                f'{misfits_as_text(found)}\n'
+                'Give one that was trained with this config; for an encoder alone there '
+                "is init_cfg=dict(type='Pretrained', checkpoint=...) of the backbone"
+            )
