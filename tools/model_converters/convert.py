@@ -1,0 +1,141 @@
+#!/usr/bin/env python
+"""Convert a checkpoint of another project to ours, or ours to another library."""
+
+import argparse
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import mmengine
+import mmpretrain
+import torch
+from torch import Tensor
+
+import videomac.models  # noqa: F401  (registers the released encoders)
+from videomac import __version__
+from videomac.checkpoints import (
+    ALIASES,
+    FORMATS,
+    TARGETS,
+    Format,
+    check_encoder,
+    encoder_config,
+    export_state,
+    import_state,
+    pick_network,
+    read_checkpoint,
+    to_bytes,
+    write_file,
+)
+
+#: Under which key the libraries look for the state dict of a .pth.
+ENTRY = {'encoder': 'state_dict', 'backbone': 'state_dict', 'convnext': 'model'}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    names = sorted({each.name for each in FORMATS} | {*ALIASES})
+    add('format', metavar='FORMAT', help=f'format of SRC: {", ".join(names)}')
+    add('src', metavar='SRC', help='checkpoint to read: .pth or .safetensors')
+    add('dst', metavar='DST', nargs='?', help='file to write: .pth or .safetensors')
+    add(
+        '--to',
+        choices=TARGETS,
+        default='encoder',
+        help="layout of DST: our encoder's, with the prefix backbone. for mmpretrain, "
+        "mmdet and mmseg, timm's, torchvision's, or that of ConvNeXt's authors [encoder]",
+    )
+    add(
+        '--network',
+        choices=['online', 'target'],
+        help='which of two networks of the file [online; the teacher of DINO and CrOC]',
+    )
+    add('--dry-run', action='store_true', help='print what goes where, write nothing')
+    add('--image-size', type=int, default=224, help='pixels, for VideoMAE [224]')
+    add('--num-heads', type=int, help="heads of a ViT [as the published networks']")
+    add(
+        '--allow-unknown',
+        action='store_true',
+        help='leave out tensors that the format does not know, instead of refusing',
+    )
+    add('--force', action='store_true', help='write over DST if it exists')
+    return parser
+
+
+def make_header(
+    config: Mapping[str, Any] | None, found: Format, args: argparse.Namespace
+) -> dict[str, Any]:
+    """Describe the encoder in plain data."""
+    mean, std = found.pixels
+    return dict(
+        architecture=None if config is None else config['type'],
+        config=None if config is None else dict(config),
+        mean=list(mean),
+        std=list(std),
+        source_format=found.name,
+        layout=args.to,
+        versions=dict(
+            videomac=__version__,
+            torch=str(torch.__version__),
+            mmengine=mmengine.__version__,
+            mmpretrain=mmpretrain.__version__,
+        ),
+    )
+
+
+def convert(args: argparse.Namespace) -> None:
+    """Read, convert, check, write.
+
+    Raises:
+        ValueError: If anything of the source is not understood, or the destination
+            exists.
+    """
+    if args.dst is None and not args.dry_run:
+        raise ValueError('give DST, the file to write, or --dry-run')
+    state, others = pick_network(read_checkpoint(args.src), args.network)
+    imported, found = import_state(
+        state, args.format, args.image_size, strict=not args.allow_unknown
+    )
+    config = encoder_config(imported.state, args.num_heads)
+    if config is not None:
+        check_encoder(imported.state, config)
+    exported = export_state(imported.state, args.to)
+    used = sum(bool(row.source and row.target) for row in imported.rows)
+    if args.dry_run:
+        print('\n'.join([imported.table(), *others]))
+        if args.to != 'encoder':
+            print(f'and then to {args.to}:\n{exported.table()}')
+    print(
+        f'format {found.name}: {used} of {len(state)} tensors used, the others left out'
+    )
+    print(f'encoder={config}' if config else 'a network that only its config can tell')
+    if not args.dry_run:
+        header = make_header(config, found, args)
+        write_file(args.dst, content(exported.state, header, args), args.force)
+
+
+def content(
+    state: dict[str, Tensor], header: dict[str, Any], args: argparse.Namespace
+) -> bytes:
+    """Make the bytes of the file as its library reads it."""
+    if args.dst.endswith('.safetensors'):
+        return to_bytes(state, header)
+    if args.to not in ENTRY:
+        return to_bytes(state)
+    return to_bytes({ENTRY[args.to]: state, 'meta': header})
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Parse the command line and convert."""
+    args = build_parser().parse_args(argv)
+    logging.disable(logging.INFO)
+    try:
+        convert(args)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f'convert.py: {error}') from None
+
+
+if __name__ == '__main__':
+    main()

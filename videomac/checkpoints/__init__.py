@@ -1,0 +1,36 @@
+"""Checkpoints of other projects in, ours out, tensor by tensor."""
+
+from .architecture import check_encoder, encoder_config
+from .export import TARGETS, export_state
+from .files import (
+    hash_tensors,
+    pick_network,
+    read_checkpoint,
+    read_header,
+    to_bytes,
+    write_file,
+)
+from .formats import ALIASES, FORMATS, Format, detect, import_state
+from .mapping import Conversion, Row, Rule, translate
+
+__all__ = [
+    'ALIASES',
+    'FORMATS',
+    'TARGETS',
+    'Conversion',
+    'Format',
+    'Row',
+    'Rule',
+    'check_encoder',
+    'detect',
+    'encoder_config',
+    'export_state',
+    'hash_tensors',
+    'import_state',
+    'pick_network',
+    'read_checkpoint',
+    'read_header',
+    'to_bytes',
+    'translate',
+    'write_file',
+]

@@ -1,0 +1,143 @@
+"""Which network a state dict in the layout of mmpretrain belongs to."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from ..registry import MODELS
+
+__all__ = ['check_encoder', 'encoder_config']
+
+#: Heads of the ViTs whose heads are not 64 channels wide, by width: ViT-H (MAE).
+HEADS = {1280: 16}
+SHOWN = 8
+
+
+def encoder_config(
+    state: Mapping[str, Tensor], num_heads: int | None = None
+) -> dict[str, Any] | None:
+    """Read the config of the encoder from names and shapes.
+
+    Args:
+        state: State dict in the layout of mmpretrain or of our released encoders.
+        num_heads: Heads of a ViT, which no shape tells; None: 64 channels each, and 16 of
+            80 for ViT-H, as the published networks have.
+
+    Returns:
+        What to give as ``encoder=`` or ``backbone=``; None for networks other than
+        ConvNeXt, ResNet and ViT.
+    """
+    if 'downsample_layers.0.0.weight' in state:
+        return _convnext(state)
+    if 'layer1.0.conv1.weight' in state:
+        return _resnet(state)
+    if 'patch_embed.projection.weight' in state and 'pos_embed' in state:
+        return _vit(state, num_heads)
+    return None
+
+
+def _count(state: Mapping[str, Tensor], pattern: str) -> int:
+    """How many different numbers stand in the group of the pattern."""
+    found = (re.match(pattern, name) for name in state)
+    return len({match[1] for match in found if match})
+
+
+def _convnext(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    stages = _count(state, r'stages\.(\d+)\.')
+    depths = [_count(state, rf'stages\.{i}\.(\d+)\.') for i in range(stages)]
+    channels = [len(state[f'stages.{i}.0.norm.weight']) for i in range(stages)]
+    grn = 'stages.0.0.grn.gamma' in state
+    scale = 1e-6 if 'stages.0.0.gamma' in state else 0.0
+    patch = state['downsample_layers.0.0.weight'].shape[-1]
+    if stages == 1:
+        return dict(
+            type='IsotropicConvNeXt',
+            depth=depths[0],
+            dim=channels[0],
+            stem_patch_size=patch,
+        )
+    options: dict[str, Any] = dict(
+        arch=dict(depths=depths, channels=channels),
+        use_grn=grn,
+        layer_scale_init_value=scale,
+    )
+    if 'norm0.weight' in state:
+        return dict(type='ReleasedConvNeXt', **options)
+    options |= dict(gap_before_final_norm=False)
+    if patch != 4:
+        options |= dict(stem_patch_size=patch)
+    return dict(type='mmpretrain.ConvNeXt', **options)
+
+
+def _resnet(state: Mapping[str, Tensor]) -> dict[str, Any] | None:
+    counts = [_count(state, rf'layer{i}\.(\d+)\.') for i in range(1, 5)]
+    deep = 'layer1.0.conv3.weight' in state
+    depths = {
+        ((2, 2, 2, 2), False): 18,
+        ((3, 4, 6, 3), False): 34,
+        ((3, 4, 6, 3), True): 50,
+        ((3, 4, 23, 3), True): 101,
+        ((3, 8, 36, 3), True): 152,
+    }
+    key = (counts[0], counts[1], counts[2], counts[3]), deep
+    if key not in depths:
+        return None
+    depth = depths[key]
+    released = 'layer1.0.ln1.weight' in state
+    return dict(type='ReleasedResNet' if released else 'mmpretrain.ResNet', depth=depth)
+
+
+def _vit(state: Mapping[str, Tensor], num_heads: int | None) -> dict[str, Any]:
+    kernel = state['patch_embed.projection.weight']
+    width, patch = len(kernel), kernel.shape[-1]
+    cls_token = 'cls_token' in state
+    side = math.isqrt(state['pos_embed'].shape[1] - cls_token)
+    return dict(
+        type='mmpretrain.VisionTransformer',
+        arch=dict(
+            embed_dims=width,
+            num_layers=_count(state, r'layers\.(\d+)\.'),
+            num_heads=num_heads or HEADS.get(width, max(1, width // 64)),
+            feedforward_channels=len(state['layers.0.ffn.layers.0.0.bias']),
+        ),
+        img_size=side * patch,
+        patch_size=patch,
+        out_type='featmap',
+        with_cls_token=cls_token,
+        qkv_bias='layers.0.attn.qkv.bias' in state,
+        final_norm='ln1.weight' in state,
+    )
+
+
+def check_encoder(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> None:
+    """Build the network and compare its keys and shapes with a state dict.
+
+    Args:
+        state: State dict of the encoder.
+        config: Its config, see :func:`encoder_config`.
+
+    Raises:
+        ValueError: If keys are missing, too many, or of another shape; it lists them.
+    """
+    own = MODELS.build(dict(config)).state_dict()
+    wrong = {
+        'missing': [name for name in own if name not in state],
+        'unexpected': [name for name in state if name not in own],
+        'of another shape': [
+            f'{name} {list(state[name].shape)}, not {list(value.shape)}'
+            for name, value in own.items()
+            if name in state and state[name].shape != value.shape
+        ],
+    }
+    if any(wrong.values()):
+        lists = '; '.join(
+            f'{len(names)} {kind}: {", ".join(names[:SHOWN])}'
+            for kind, names in wrong.items()
+            if names
+        )
+        raise ValueError(f'the tensors do not make a {config["type"]}: {lists}')
