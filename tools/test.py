@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Propagate the labels of videos with an encoder, and score the predictions."""
+"""Test an encoder: propagate the labels of videos and score them, or classify images."""
 
 import argparse
 import inspect
@@ -21,12 +21,13 @@ from mmengine.runner import set_random_seed
 from torch import distributed
 
 from videomac.datasets.propagation_base import PropagationDataset
+from videomac.engine.image_evaluation import evaluate_images, is_image_config
 from videomac.engine.propagation_loop import PropagationLoop
 from videomac.evaluation import PredictionWriter, VideoMetric
 from videomac.evaluation.run_identity import run_identity
 from videomac.models.propagation import LabelPropagator, PropagationSettings
 from videomac.registry import DATASETS, METRICS, MODELS
-from videomac.utils import find_config
+from videomac.utils import expand_shortcuts, find_config
 from videomac.utils.distributed import start_sharing_processes
 from videomac.visualization.propagation import PropagationPainter
 
@@ -76,7 +77,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
         # The values that the config spells out are those of its own preset.
         for field in fields(PropagationSettings):
             cfg.model.pop(field.name, None)
-    cfg.merge_from_dict(options)
+    cfg.merge_from_dict(expand_shortcuts(cfg, options))
     dataset = cfg.test_dataloader.dataset
     if isinstance(dataset.get('videos'), str):  # one name without a comma
         dataset.videos = [dataset.videos]
@@ -85,7 +86,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
-    if args.checkpoint is not None:
+    if args.checkpoint is not None and not is_image_config(cfg):
         named = None if args.checkpoint == 'none' else args.checkpoint
         cfg.model.backbone.checkpoint = named
     return cfg
@@ -182,12 +183,27 @@ def prepare(args: argparse.Namespace, config: Path) -> tuple[PropagationLoop, Pa
     return PropagationLoop(model, dataset, metrics, writer, painter), folder
 
 
+def classify_images(args: argparse.Namespace, config: Path) -> dict[str, float]:
+    """Test a classifier of images, or an encoder by k-NN, as mmengine's runner does."""
+    for name in ('out', 'show_dir'):
+        if getattr(args, name) is not None:
+            raise ValueError(f'--{name.replace("_", "-")} is for labels of videos')
+    cfg = merge_args(Config.fromfile(config), args)
+    results = evaluate_images(cfg, args.checkpoint)
+    for name, value in results.items():
+        print_log(f'{name}: {value:.4f}', 'current')
+    return results
+
+
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Parse the command line, propagate and score."""
     args = build_parser().parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     try:
-        loop, folder = prepare(args, find_config(args.config))
+        config = find_config(args.config)
+        if is_image_config(Config.fromfile(config)):
+            return classify_images(args, config)
+        loop, folder = prepare(args, config)
     except (OSError, ValueError) as error:
         raise SystemExit(f'test.py: {error}') from None
     results = loop.run()
