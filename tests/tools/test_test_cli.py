@@ -1,0 +1,420 @@
+"""tools/test.py from end to end, on drawn trees and with a small network."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import Runner
+from PIL import Image
+
+from tests.datasets.trees import (
+    make_davis,
+    make_jhmdb,
+    make_vip,
+    make_youtube_vos,
+    moving_squares,
+)
+from tests.tools.test_train_cli import load_tool
+from videomac.datasets import DAVISDataset
+from videomac.evaluation import JAndFMetric
+from videomac.evaluation.offline import MaskReader, score_predictions
+from videomac.models.propagation import PropagationSettings
+from videomac.utils import configs_root, tools_root
+
+TEST = tools_root() / 'test.py'
+test = load_tool(TEST)
+BASES = configs_root() / '_base_' / 'propagation'
+
+#: Cells of 8 pixels that see colours; waits for a moment at every frame if told to.
+NETWORK = """
+import os, time
+import torch
+from videomac.registry import MODELS
+
+@MODELS.register_module(force=True)
+class Colours(torch.nn.Module):
+    def __init__(self, width=16):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, width, 8, 8)
+
+    def forward(self, x):
+        if x.device.type != 'meta':  # where the stride is measured
+            time.sleep(float(os.environ.get('SECONDS_A_FRAME', 0)))
+            print('a frame')
+        return self.conv(x).tanh()
+"""
+CONFIG = """
+_base_ = [{base!r}]
+custom_imports = dict(imports=['colours'])
+model = dict(backbone=dict(network=dict(type='Colours')))
+test_dataloader = dict(dataset=dict(data_root={root!r}, **{dataset!r}))
+"""
+#: Frames of 48 x 64 pixels become 64 x 64, which is 8 x 8 cells.
+SMALL = {'size': (64, 64)}
+
+
+@pytest.fixture(autouse=True)
+def _network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / 'colours.py').write_text(NETWORK)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    sys.modules.pop('colours', None)
+
+
+def write_config(
+    path: Path, benchmark: str, root: Path, dataset: Mapping[str, Any], more: str = ''
+) -> Path:
+    """Write a config that inherits a shipped base."""
+    text = CONFIG.format(
+        base=str(BASES / f'{benchmark}.py'),
+        root=str(root),
+        dataset={**SMALL, **dataset},
+    )
+    path.write_text(text + more)
+    return path
+
+
+@pytest.fixture
+def davis(tmp_path: Path) -> Path:
+    """A config of DAVIS-2017 with four drawn videos."""
+    videos = {
+        name: moving_squares(3 + i, (48, 64), objects=1 + i % 2)
+        for i, name in enumerate(('dog', 'ant', 'cow', 'bee'))
+    }
+    root = make_davis(tmp_path / 'DAVIS', videos)
+    return write_config(tmp_path / 'tiny.py', 'davis2017', root, {})
+
+
+def run(config: Path, work_dir: Path, *args: object) -> dict[str, float]:
+    """Call the tool in this process."""
+    options = ['none', '--work-dir', str(work_dir), *map(str, args)]
+    result: dict[str, float] = test.main([str(config), *options])
+    return result
+
+
+def predictions(work_dir: Path) -> dict[str, bytes]:
+    """The files of the predictions, and the tables beside them."""
+    folder = work_dir / 'predictions'
+    paths = [path for path in folder.rglob('*') if path.is_file()]
+    tables = [*work_dir.glob('*.csv'), *work_dir.glob('*.json')]
+    return {
+        str(path.relative_to(work_dir)): path.read_bytes() for path in (*paths, *tables)
+    }
+
+
+def drawn_config(tmp_path: Path, benchmark: str) -> Path:
+    """A config of a benchmark and its drawn tree."""
+    squares = {'videos1': moving_squares(4), 'videos2': moving_squares(3, objects=1)}
+    rng = np.random.default_rng(0)
+    joints = {name: rng.uniform(4, 44, (4, 15, 2)) for name in ('run/a', 'sit/b')}
+    root, path = tmp_path / 'data', tmp_path / f'{benchmark}.py'
+    if benchmark == 'davis2017':
+        return write_config(path, benchmark, make_davis(root, squares), {})
+    if benchmark == 'davis2016':
+        make_davis(root, squares, year=2016)
+        return write_config(path, 'davis2017', root, {'year': 2016})
+    if benchmark == 'jhmdb':
+        return write_config(path, benchmark, make_jhmdb(root, joints), {})
+    make_vip(root, squares, instances=True)
+    if benchmark == 'vip':
+        return write_config(path, 'vip', root, {})
+    evaluator = "test_evaluator = dict(type='VIPInstanceAP')\n"
+    return write_config(path, 'vip', root, {'labels': 'instance'}, evaluator)
+
+
+@pytest.mark.parametrize(
+    ('benchmark', 'metric', 'tables'),
+    [
+        ('davis2017', 'DAVIS/J&F-Mean', ['global_results-val.csv', 'davis.json']),
+        ('davis2016', 'DAVIS/J-Mean', ['per-sequence_results-val.csv', 'davis.json']),
+        ('vip', 'VIP/mIoU', ['vip.json', 'vip_per-sequence.csv', 'vip_per-class.csv']),
+        ('vip-instances', 'VIP-instances/AP_vol', ['vip-instances.json']),
+        ('jhmdb', 'JHMDB/PCK@0.1', ['jhmdb.json', 'jhmdb_per-sequence.csv']),
+    ],
+)
+def test_results_are_those_of_mmengines_runner(
+    benchmark: str, metric: str, tables: list[str], tmp_path: Path
+) -> None:
+    """Mmengine's test loop keeps all in memory and knows nothing of our files."""
+    config = drawn_config(tmp_path, benchmark)
+    results = run(config, tmp_path / 'ours')
+    assert results[metric] > 0
+    for name in tables:
+        assert (tmp_path / 'ours' / name).stat().st_size > 0, name
+    cfg = Config.fromfile(config)
+    cfg.work_dir = str(tmp_path / 'runner')
+    expected = Runner.from_cfg(cfg).test()
+    assert results == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
+def test_masks_on_disk_have_the_scores(davis: Path, tmp_path: Path) -> None:
+    """Palette PNGs that the tool for folders scores alike."""
+    results = run(davis, tmp_path / 'run')
+    folder = tmp_path / 'run' / 'predictions'
+    dataset = DAVISDataset(tmp_path / 'DAVIS')
+    reader = MaskReader(folder)
+    metric = JAndFMetric()
+    scores = metric.summarise(score_predictions(dataset, metric, reader))
+    assert results == {f'DAVIS/{name}': value for name, value in scores.items()}
+    with Image.open(folder / 'dog' / '00002.png') as image:
+        assert (image.mode, image.size) == ('P', (64, 48))
+
+
+def start(*command: object, folder: Path, **env: str) -> subprocess.Popen[str]:
+    """Start a process that finds videomac and the network."""
+    path = f'{TEST.parents[1]}{os.pathsep}{folder}'
+    return subprocess.Popen(
+        [str(word) for word in command],
+        env={**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1', **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_killed_run_goes_on(
+    davis: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = run(davis, tmp_path / 'whole')
+    assert capsys.readouterr().out.count('a frame\n') == 3 + 4 + 5 + 6
+    killed = tmp_path / 'killed'
+    command = (sys.executable, '-W', 'ignore', TEST, davis, 'none', '--work-dir', killed)
+    process = start(*command, folder=tmp_path, SECONDS_A_FRAME='0.4')
+    limit = time.monotonic() + 120
+    while not (killed / 'predictions' / 'dog').is_dir():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not (killed / 'predictions' / 'bee').exists(), 'it was killed too late'
+    assert not (killed / 'davis.json').exists()
+    there = {p.name for p in (killed / 'predictions').iterdir() if p.is_dir()}
+    lengths = {'dog': 3, 'ant': 4, 'cow': 5, 'bee': 6}
+    left = sum(length for name, length in lengths.items() if name not in there)
+
+    assert run(davis, killed) == expected
+    out = capsys.readouterr().out
+    assert f'{len(there & lengths.keys())} of 4 videos are there' in out
+    assert out.count('a frame\n') == left
+    assert predictions(killed) == predictions(tmp_path / 'whole')
+
+
+def test_two_processes_are_one(davis: Path, tmp_path: Path) -> None:
+    """By the launcher, from any folder; the parts differ in frames."""
+    run(davis, tmp_path / 'one')
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = str(probe.getsockname()[1])
+    script, two = tools_root() / 'dist_test.sh', tmp_path / 'two'
+    show = ('--show-dir', tmp_path / 'show')
+    process = start(
+        *(script, davis, 'none', 2, '--work-dir', two, *show),
+        folder=tmp_path,
+        PYTHON=sys.executable,
+        PORT=port,
+        CUDA_VISIBLE_DEVICES='',
+    )
+    out, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, out
+    assert '2 processes' in out
+    assert 'frame 6/6 (9/9 in all)' in out, 'the first has bee and dog'
+    assert predictions(two) == predictions(tmp_path / 'one')
+    assert len(list(two.glob('*.log'))) == 1
+    assert (tmp_path / 'show' / 'sheet.jpg').is_file()
+    assert len(list((tmp_path / 'show').glob('*.mp4'))) + len(
+        list((tmp_path / 'show').glob('*.gif'))
+    ) == len(('dog', 'ant', 'cow', 'bee'))
+
+
+def test_predictions_of_another_run_are_not_mixed_in(davis: Path, tmp_path: Path) -> None:
+    work_dir = tmp_path / 'run'
+    first = run(davis, work_dir)
+    with pytest.raises(SystemExit, match=r'model\.topk: 5 there, 1 now.*--no-resume'):
+        run(davis, work_dir, '--cfg-options', 'model.topk=1')
+    with pytest.raises(SystemExit, match=r'checkpoint: .none, seed 0. there'):
+        run(davis, work_dir, '--cfg-options', 'randomness.seed=1')
+    # Scores with other rules need no new predictions.
+    counted = run(davis, work_dir, '--cfg-options', 'test_evaluator.all_frames=True')
+    assert counted['DAVIS/J-Mean'] > first['DAVIS/J-Mean'], 'the first frame is right'
+    other = run(davis, work_dir, '--no-resume', '--cfg-options', 'model.topk=1')
+    assert other != first
+    alone = run(davis, tmp_path / 'alone', '--cfg-options', 'model.topk=1')
+    assert other == alone
+
+
+def test_no_resume_removes_only_what_it_wrote(davis: Path, tmp_path: Path) -> None:
+    (tmp_path / 'mine').mkdir()
+    (tmp_path / 'mine' / 'thesis.txt').write_text('years of work')
+    with pytest.raises(SystemExit, match=r'has no run\.json'):
+        run(davis, tmp_path / 'run', '--no-resume', '--out', tmp_path / 'mine')
+    assert (tmp_path / 'mine' / 'thesis.txt').is_file()
+
+
+def save(path: Path, content: Any) -> Path:
+    """Save a checkpoint."""
+    torch.save(content, path)
+    return path
+
+
+def test_checkpoints(davis: Path, tmp_path: Path) -> None:
+    """The encoder inside a pre-training checkpoint is the encoder alone."""
+    rng = torch.Generator().manual_seed(3)
+    state = {
+        'conv.weight': torch.randn(16, 3, 8, 8, generator=rng),
+        'conv.bias': torch.zeros(16),
+    }
+    inside = {f'encoder.{name}': value for name, value in state.items()}
+    inside |= {f'target.{name}': -value for name, value in inside.items()}
+    paths = {
+        'alone': save(tmp_path / 'alone.pth', state),
+        'inside': save(tmp_path / 'inside.pth', {'state_dict': inside, 'meta': {}}),
+    }
+    found = {
+        name: test.main([str(davis), str(path), '--work-dir', str(tmp_path / name)])
+        for name, path in paths.items()
+    }
+    assert found['alone'] == found['inside']
+    assert found['alone'] != run(davis, tmp_path / 'random')
+    noted = json.loads((tmp_path / 'alone' / 'predictions' / 'run.json').read_text())
+    assert noted['checkpoint'].startswith('sha256 ')
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (
+            {'conv.weight': torch.zeros(2, 3, 8, 8)},
+            r'does not fit Colours(.|\n)*conv.bias',
+        ),
+        ({'history': HistoryBuffer()}, r'could run code'),
+        (None, r"no checkpoint '.*bad\.pth'"),
+    ],
+)
+def test_unfit_checkpoints_are_errors(
+    content: Any, message: str, davis: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / 'bad.pth'
+    if content is not None:
+        save(path, content)
+    with pytest.raises(SystemExit, match=rf'^test\.py: (.|\n)*{message}'):
+        test.main([str(davis), str(path), '--work-dir', str(tmp_path / 'run')])
+    assert not (tmp_path / 'run' / 'predictions').exists()
+
+
+def test_random_weights_are_said(
+    davis: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(davis, tmp_path / 'run')
+    out = capsys.readouterr().out
+    assert 'WARNING - NO CHECKPOINT' in out
+    assert 'random (seed 0)' in out
+    assert 'ETA 0:00:00' in out
+
+
+@pytest.mark.parametrize(
+    ('benchmark', 'tree'),
+    [
+        ('davis2017', 'JPEGImages/480p/<video>/00000.jpg'),
+        ('vip', 'lists/val_videos.txt'),
+        ('jhmdb', 'joint_positions/<action>/<video>/joint_positions.mat'),
+    ],
+)
+def test_missing_data_says_what_it_should_look_like(
+    benchmark: str, tree: str, tmp_path: Path
+) -> None:
+    config = write_config(tmp_path / 'c.py', benchmark, tmp_path / 'nowhere', {})
+    with pytest.raises(SystemExit) as info:
+        run(config, tmp_path / 'run')
+    for part in ('nowhere', tree, 'test_dataloader.dataset.data_root='):
+        assert part in str(info.value)
+
+
+def test_broken_tree_and_unknown_video(davis: Path, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r'not in the list of .*first: cat'):
+        run(
+            davis, tmp_path / 'run', '--cfg-options', 'test_dataloader.dataset.videos=cat'
+        )
+    (tmp_path / 'DAVIS/JPEGImages/480p/ant/00001.jpg').unlink()
+    with pytest.raises(SystemExit, match=r'1 problem|2 problems'):
+        run(davis, tmp_path / 'run')
+
+
+def test_videos_and_pictures(davis: Path, tmp_path: Path) -> None:
+    """Some videos now, the others later; pictures of all of them."""
+    only = ('--cfg-options', 'test_dataloader.dataset.videos=dog')
+    run(davis, tmp_path / 'run', *only)
+    folder = tmp_path / 'run' / 'predictions'
+    assert [path.name for path in folder.iterdir() if path.is_dir()] == ['dog']
+    run(davis, tmp_path / 'run', '--show-dir', tmp_path / 'show')
+    for name, length in {'dog': 3, 'ant': 4, 'cow': 5, 'bee': 6}.items():
+        assert len(list((tmp_path / 'show' / name).glob('*.jpg'))) == length
+    assert cv2.imread(str(tmp_path / 'show' / 'sheet.jpg')) is not None
+
+
+def test_youtube_vos_writes_what_the_server_asks_for(tmp_path: Path) -> None:
+    root = make_youtube_vos(tmp_path / 'valid', {'a': moving_squares(4)}, {'a': 1})
+    path = tmp_path / 'c.py'
+    shipped = configs_root() / 'propagation/ytvos/videomac_convnextv2-small_s8_ytvos.py'
+    cfg = Config.fromfile(shipped)
+    cfg.custom_imports = dict(imports=['colours'])
+    cfg.model.backbone.network = dict(type='Colours')
+    cfg.test_dataloader.dataset.update(data_root=str(root), size=64, multiple=32)
+    cfg.dump(path)
+    out = tmp_path / 'Annotations'
+    show = tmp_path / 'show'
+    assert run(path, tmp_path / 'run', '--out', out, '--show-dir', show) == {}
+    names = ['00005.png', '00010.png', '00015.png']
+    assert sorted(path.name for path in (out / 'a').iterdir()) == names
+    assert (show / 'sheet.jpg').is_file()
+
+
+def merged(*options: str) -> Config:
+    """The config of DAVIS-2017 with options of the command line."""
+    args: Namespace = test.build_parser().parse_args(['x.py', '--cfg-options', *options])
+    result: Config = test.merge_args(Config.fromfile(BASES / 'davis2017.py'), args)
+    return result
+
+
+def test_another_preset_brings_its_own_values() -> None:
+    """What the config spells out for its own preset must not stay."""
+    model = merged('model.preset=crw', 'model.previous=3').model
+    names = PropagationSettings.__dataclass_fields__
+    own = {key: value for key, value in model.items() if key in names}
+    assert (model.preset, own) == ('crw', {'previous': 3})
+    kept = merged('model.preset=dino', 'model.topk=7').model
+    assert (kept.topk, kept.radius, kept.temperature) == (7, 12, 0.1)
+
+
+@pytest.mark.parametrize('given', [['none'], [], ['a.pth']])
+def test_checkpoint_of_the_command_line_wins(given: list[str]) -> None:
+    cfg = Config.fromfile(BASES / 'davis2017.py')
+    cfg.model.backbone.checkpoint = 'of-config.pth'
+    args = test.build_parser().parse_args(['folder/x.py', *given])
+    found = test.merge_args(cfg, args)
+    expected = {'none': None, 'a.pth': 'a.pth'}.get(''.join(given), 'of-config.pth')
+    assert found.model.backbone.checkpoint == expected
+    assert found.work_dir == os.path.join('work_dirs', 'x')
+
+
+def test_launcher_explains_itself() -> None:
+    command = [str(tools_root() / 'dist_test.sh'), 'c.py', 'none']
+    done = subprocess.run(command, text=True, capture_output=True)
+    assert done.returncode == 2
+    assert 'usage:' in done.stderr
