@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 import torch
 import torchvision
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mmpretrain.models import ConvNeXt, ImageClassifier
 from torch import Tensor
 
 from tests.checkpoints import layouts
@@ -16,7 +19,7 @@ from tests.models.test_released import (
     released_isotropic,
     released_resnet,
 )
-from videomac.checkpoints import TARGETS, export_state, import_state
+from videomac.checkpoints import TARGETS, encoder_config, export_state, import_state
 
 timm = pytest.importorskip('timm')
 State = dict[str, Tensor]
@@ -130,10 +133,31 @@ def test_round_trip(case: str, target: str) -> None:
         assert torch.equal(second.state[key], value), key
 
 
+@settings(max_examples=10, deadline=None)
+@given(
+    depths=st.lists(st.integers(1, 3), min_size=4, max_size=4),
+    channels=st.lists(st.integers(1, 6), min_size=4, max_size=4),
+    use_grn=st.booleans(),
+)
+def test_any_convnext_returns(
+    depths: list[int], channels: list[int], use_grn: bool
+) -> None:
+    """Through every layout, with its config told from the shapes."""
+    arch = dict(depths=depths, channels=channels)
+    scale = 0.0 if use_grn else 1e-6
+    config = dict(arch=arch, use_grn=use_grn, layer_scale_init_value=scale)
+    state = ConvNeXt(**config, gap_before_final_norm=False).state_dict()
+    for target in ('encoder', 'backbone', 'timm', 'convnext'):
+        again, _ = import_state(export_state(state, target).state)
+        assert again.state.keys() == state.keys()
+        assert all(torch.equal(again.state[name], state[name]) for name in state)
+        told = encoder_config(again.state)
+        assert told is not None
+        assert {name: told[name] for name in config} == config
+
+
 def test_mmpretrain_classifier_takes_the_backbone() -> None:
     """The keys are those of the backbone inside mmpretrain's classifier."""
-    from mmpretrain.models import ImageClassifier
-
     first, _ = import_state(layouts.convnext(layouts.FACEBOOK, True))
     arch = dict(depths=layouts.DEPTHS, channels=layouts.WIDTHS)
     model = ImageClassifier(

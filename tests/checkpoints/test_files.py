@@ -47,7 +47,11 @@ def malicious_file(folder: Path, plain_pickle: bool = False) -> tuple[Path, Path
 
 
 @pytest.mark.parametrize('plain_pickle', [False, True])
-def test_code_is_refused_and_does_not_run(tmp_path: Path, plain_pickle: bool) -> None:
+def test_code_is_refused_and_does_not_run(
+    tmp_path: Path, plain_pickle: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where the environment tells torch to trust every file."""
+    monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
     path, mark = malicious_file(tmp_path, plain_pickle)
     with pytest.raises(ValueError, match=r"malicious\.pth' .*(could run code|damaged)"):
         read_checkpoint(path)

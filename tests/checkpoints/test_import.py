@@ -295,6 +295,53 @@ def test_missing_tensor_is_an_error() -> None:
         check_encoder(done.state, config)
 
 
+@pytest.mark.parametrize(
+    ('make', 'key', 'text'),
+    [
+        (
+            layouts.fcmae,
+            'encoder.stages.3.0.norm.ln.weight',
+            r'stages\.3\.0\.norm\.weight',
+        ),
+        (
+            layouts.videomae,
+            'encoder.patch_embed.proj.weight',
+            r'patch_embed\.proj\.weight',
+        ),
+    ],
+)
+def test_missing_tensor_that_others_follow_from(
+    make: Callable[[], State], key: str, text: str
+) -> None:
+    state = make()
+    del state[key]
+    with pytest.raises(ValueError, match=rf'is missing: {text}'):
+        import_state(state, image_size=SIZE)
+
+
+def test_network_that_cannot_be_told() -> None:
+    done, _ = import_state(layouts.mae())
+    del done.state['layers.0.ffn.layers.0.0.bias']
+    with pytest.raises(
+        ValueError, match=r"'layers\.0\.ffn\.layers\.0\.0\.bias' is missing"
+    ):
+        encoder_config(done.state)
+    assert encoder_config({'unheard.of': torch.zeros(1)}) is None
+
+
+def test_teacher_of_dino_and_croc() -> None:
+    """Backbone and heads side by side, with the prefix of parallel training."""
+    plain = layouts.mae(decoder=False)
+    state = {f'module.backbone.{key}': value for key, value in plain.items()}
+    state['module.head.mlp.0.weight'] = torch.zeros(3, 8)
+    state['module.head.last_layer_c.weight_g'] = torch.zeros(3, 1)
+    done, _ = import_state(state, 'croc')
+    first, _ = import_state(plain, 'dino')
+    assert done.state.keys() == first.state.keys()
+    assert all(torch.equal(done.state[k], v) for k, v in first.state.items())
+    assert 'head.mlp.0.weight [3, 8] -> left out: head' in done.table()
+
+
 def test_two_tensors_for_one_key_are_an_error() -> None:
     state = layouts.convnext(layouts.FACEBOOK, True)
     state['norm3.weight'] = state['norm.weight']

@@ -31,13 +31,19 @@ def encoder_config(
     Returns:
         What to give as ``encoder=`` or ``backbone=``; None for networks other than
         ConvNeXt, ResNet and ViT.
+
+    Raises:
+        ValueError: If a tensor is missing without which the network cannot be told.
     """
-    if 'downsample_layers.0.0.weight' in state:
-        return _convnext(state)
-    if 'layer1.0.conv1.weight' in state:
-        return _resnet(state)
-    if 'patch_embed.projection.weight' in state and 'pos_embed' in state:
-        return _vit(state, num_heads)
+    try:
+        if 'downsample_layers.0.0.weight' in state:
+            return _convnext(state)
+        if 'layer1.0.conv1.weight' in state:
+            return _resnet(state)
+        if 'patch_embed.projection.weight' in state and 'pos_embed' in state:
+            return _vit(state, num_heads)
+    except KeyError as error:
+        raise ValueError(f'the checkpoint is not whole: {error} is missing') from error
     return None
 
 

@@ -136,9 +136,14 @@ def final_norm(state: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, str]]:
 
     Returns:
         Weight of ones and bias of zeros, with the reason; nothing if it is there.
+
+    Raises:
+        ValueError: If the last stage is missing.
     """
     if 'norm3.weight' in state:
         return {}
+    if 'stages.3.0.norm.weight' not in state:
+        raise ValueError('the last of four stages is missing: stages.3.0.norm.weight')
     like = state['stages.3.0.norm.weight']
     why = 'the checkpoint has no final norm; as at initialisation'
     return {

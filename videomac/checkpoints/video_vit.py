@@ -87,8 +87,11 @@ def sinusoid(
         ``pos_embed`` [1, N, C] with the reason.
 
     Raises:
-        ValueError: If the image is no whole number of patches high.
+        ValueError: If the image is no whole number of patches high, or the patch
+            embedding is missing.
     """
+    if 'patch_embed.projection.weight' not in state:
+        raise ValueError('the patch embedding is missing: patch_embed.proj.weight')
     kernel = state['patch_embed.projection.weight']
     width, patch = len(kernel), kernel.shape[-1]
     if image_size % patch:
