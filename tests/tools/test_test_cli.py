@@ -385,6 +385,17 @@ def test_youtube_vos_writes_what_the_server_asks_for(tmp_path: Path) -> None:
     assert (show / 'sheet.jpg').is_file()
 
 
+def test_test_split_of_davis_is_written_only(tmp_path: Path) -> None:
+    videos = {'goat': moving_squares(3)}
+    root = make_davis(tmp_path / 'DAVIS', videos, split='test-dev')
+    config = write_config(tmp_path / 'c.py', 'davis2017', root, {'split': 'test-dev'})
+    for name in ('00001', '00002'):
+        (root / f'Annotations/480p/goat/{name}.png').unlink()
+    no_metric = ('--cfg-options', 'test_evaluator=None')
+    assert run(config, tmp_path / 'run', *no_metric) == {}
+    assert len(predictions(tmp_path / 'run')) == 3 + len(['run.json'])
+
+
 def merged(*options: str) -> Config:
     """The config of DAVIS-2017 with options of the command line."""
     args: Namespace = test.build_parser().parse_args(['x.py', '--cfg-options', *options])
