@@ -210,12 +210,7 @@ RELEASED: dict[str, tuple[Callable[[], State], Callable[..., Tensor], int]] = {
 }
 
 
-SLOW = {'resnet50': pytest.mark.slow}
-
-
-@pytest.mark.parametrize(
-    'case', [pytest.param(case, marks=SLOW.get(case, ())) for case in RELEASED]
-)
+@pytest.mark.parametrize('case', RELEASED)
 def test_released(case: str) -> None:
     """On one image with all patches visible, where GRN over the batch is GRN."""
     make, forward, patch = RELEASED[case]

@@ -47,7 +47,7 @@ def test_dry_run_prints_every_tensor_and_writes_nothing(
     expected = (
         'stages.0.0.grn.beta [1, 1, 1, 16] -> stages.0.0.grn.beta [16]',
         'head.weight [5, 10] -> left out: classification head',
-        'epoch -> left out: not the network that was asked for (model)',
+        'epoch -> left out: not in the network that was taken, model',
         'stages.0.0.grn.beta [16] -> stages.0.blocks.0.mlp.grn.bias [16]',
         f'format convnext: {len(state) - 2} of {len(state)} tensors used, '
         'the others left out',

@@ -151,7 +151,7 @@ def _own_target(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _others(content: Mapping[str, Any], place: str) -> list[str]:
     return [
-        f'{name} -> left out: not the network that was asked for ({place})'
+        f'{name} -> left out: not in the network that was taken, {place}'
         for name in content
         if name != place
     ]
