@@ -142,6 +142,9 @@ def test_command_line_changes_the_extractor() -> None:
     assert changed['out_stage'] == [2, 3]
     assert changed['output_stride'] == 16
     assert cfg.model.backbone.output_stride == 8
+    cfg.model.backbone.checkpoint = 'own.pth'
+    args = parser.parse_intermixed_args(['c.py', 'none', 'a.png', 'b.png'])
+    assert tool.extractor_config(cfg, args)['checkpoint'] is None
 
 
 def test_bad_input(

@@ -24,14 +24,14 @@ def grey(height: int, width: int, value: int = 128) -> Picture:
 @given(
     cells=st.tuples(st.integers(1, 6), st.integers(1, 6)),
     others=st.tuples(st.integers(1, 6), st.integers(1, 6)),
-    stride=st.integers(1, 9),
+    strides=st.tuples(st.integers(1, 9), st.integers(1, 9)),
     channels=st.integers(1, 5),
     seed=st.integers(0, 999),
 )
 def test_against_the_formula(
     cells: tuple[int, int],
     others: tuple[int, int],
-    stride: int,
+    strides: tuple[int, int],
     channels: int,
     seed: int,
 ) -> None:
@@ -41,8 +41,9 @@ def test_against_the_formula(
     second = rng.normal(size=(channels, *others))
     row, column = (int(rng.integers(n)) for n in cells)
     # Any pixel of the cell.
-    y, x = (stride * k + int(rng.integers(stride)) for k in (row, column))
-    size = (stride * cells[0], stride * cells[1])
+    pairs = zip(strides, (row, column), strict=True)
+    y, x = (stride * k + int(rng.integers(stride)) for stride, k in pairs)
+    size = (strides[0] * cells[0], strides[1] * cells[1])
     other_size = (3 * others[0], 5 * others[1])
     found = agreement((x, y), torch.tensor(first), size, torch.tensor(second), other_size)
     a = first[:, row, column]
@@ -147,6 +148,9 @@ def test_sheet() -> None:
     assert tuple(panel[y, x]) == (128, 128, 128)
     assert (panel[y, x + 9] > 220).all()
     assert (panel[y - 9, x] > 220).all()
+    # And in the heat map of frame 1, not in the middle of the point's cell.
+    own = with_self[HEADING + CAPTION :, GAP + 480 + GAP :]
+    assert (own[y, x + 9] > 220).all()
     away = np.ones((360, 480), bool)
     away[y - 14 : y + 15, x - 14 : x + 15] = False
     assert (panel[:360, :480][away] == 128).all()

@@ -33,7 +33,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add('config', help='of propagation, pre-training, or a classifier of mmpretrain')
-    add('checkpoint', nargs='?', help='weights [those that the config gives]')
+    add(
+        'checkpoint',
+        nargs='?',
+        help="weights; 'none' for random ones [those that the config gives]",
+    )
     add('frame1', help='picture with the points')
     add('frame2', help='picture that is compared with them')
     add(
@@ -92,6 +96,8 @@ def extractor_config(cfg: Config, args: argparse.Namespace) -> dict[str, Any]:
         'output_stride': args.output_stride,
     }
     backbone.update({key: value for key, value in asked.items() if value is not None})
+    if args.checkpoint == 'none':
+        backbone.checkpoint = None
     return backbone
 
 

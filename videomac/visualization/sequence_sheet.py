@@ -65,7 +65,9 @@ def sequence_sheet(rows: Sequence[SequenceRow], title: str = '') -> NDArray[np.u
     size = (columns * width + WIDE_GAP, sum(heights) + HEADING)
     canvas = Image.new('RGB', size, (255, 255, 255))
     draw = ImageDraw.Draw(canvas)
-    heading = f'{len(rows)} sequences' + (f': {title}' if title else '')
+    heading = (
+        f'{len(rows)} sequence' + 's' * (len(rows) != 1) + (f': {title}' if title else '')
+    )
     font = ImageFont.load_default(TITLE_SIZE)
     draw.text((WIDE_GAP, HEADING / 2), heading, DARK, font, 'lm')
     top = HEADING
