@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -144,15 +144,13 @@ def build_metrics(cfg: Config) -> list[VideoMetric]:
 
 
 def open_predictions(
-    cfg: Config, folder: Path, resume: bool, seed: int
+    folder: Path, run: Mapping[str, Any], resume: bool
 ) -> PredictionWriter:
     """Open the folder of the predictions, with those of an earlier run or empty.
 
     Raises:
         ValueError: It has predictions of another run.
     """
-    checkpoint = cfg.model.backbone.get('checkpoint')
-    run = run_identity(cfg.model, cfg.test_dataloader.dataset, checkpoint, seed)
     if not resume and is_main_process() and folder.exists() and any(folder.iterdir()):
         if not (folder / 'run.json').is_file():
             raise ValueError(
@@ -176,9 +174,11 @@ def prepare(args: argparse.Namespace, config: Path) -> tuple[PropagationLoop, Pa
     seed = cfg.get('randomness', {}).get('seed') or 0
     folder = Path(args.out or Path(cfg.work_dir) / 'predictions')
     dataset = build_dataset(cfg)
+    checkpoint = cfg.model.backbone.get('checkpoint')
+    run = run_identity(cfg.model, cfg.test_dataloader.dataset, checkpoint, seed)
     metrics = build_metrics(cfg)
     model = build_model(cfg, device, seed)
-    writer = open_predictions(cfg, folder, args.resume, seed)
+    writer = open_predictions(folder, run, args.resume)
     painter = PropagationPainter(args.show_dir) if args.show_dir else None
     return PropagationLoop(model, dataset, metrics, writer, painter), folder
 
