@@ -160,6 +160,20 @@ def test_tiny_masks_pixel_by_pixel(
     assert J[0] == (both / union if union else 1.0)
 
 
+def test_a_boundary_in_the_first_corner_grows_without_gaps() -> None:
+    prediction, truth = (
+        np.array([[0, 1, 1, 1]], np.uint8),
+        np.array([[0, 0, 0, 1]], np.uint8),
+    )
+    # Boundary pixels 0 and 2 of the only row: two apart.
+    assert [score_frame(prediction, truth, 1, r)[1][0] for r in (1, 2, 3, 4)] == [
+        0,
+        1,
+        1,
+        1,
+    ]
+
+
 @pytest.mark.parametrize('shift', [0, 1, 5, 20])
 def test_shifted_squares_have_a_closed_form(shift: int) -> None:
     side, size = 20, (100, 160)

@@ -103,11 +103,12 @@ def dilate(bits: Bits, radius: int) -> Bits:
         picture may be set.
     """
     masks, height, words = bits.shape
-    # Between two rows of one flat string lie as many free bits as a row may grow by.
-    row = words + -(-radius // 64)
-    wide = np.zeros((masks, height, row), _WORD)
-    wide[..., :words] = bits
-    wide = wide.reshape(masks, -1)
+    # Between two rows of one flat string, and before the first, lie as many free bits as
+    # a row may grow by: what grows out of the picture still fills gaps inside of it.
+    free = -(-radius // 64)
+    row = words + free
+    wide = np.zeros((masks, free + height * row), _WORD)
+    wide[:, free:].reshape(masks, height, row)[..., :words] = bits
     out = np.zeros_like(wide)
     half = 0  # by how much `wide` has grown to either side
     for dy in range(min(radius, height - 1), -1, -1):
@@ -119,7 +120,7 @@ def dilate(bits: Bits, radius: int) -> Bits:
             half += step
         out[:, dy * row :] |= wide[:, : wide.shape[1] - dy * row]
         out[:, : wide.shape[1] - dy * row] |= wide[:, dy * row :]
-    return out.reshape(masks, height, row)[..., :words]
+    return out[:, free:].reshape(masks, height, row)[..., :words]
 
 
 def _widen(strings: Bits, step: int) -> None:
