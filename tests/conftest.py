@@ -6,6 +6,11 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# The same examples every time: what fails in one place fails everywhere.
+settings.register_profile('repeatable', derandomize=True, database=None, deadline=None)
+settings.load_profile('repeatable')
 
 
 @pytest.fixture(autouse=True)
