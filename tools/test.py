@@ -18,7 +18,6 @@ from mmengine.dist import barrier, get_world_size, is_main_process
 from mmengine.logging import MMLogger, print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
-from torch import distributed
 
 from videomac.datasets.propagation_base import PropagationDataset
 from videomac.engine.image_evaluation import evaluate_images, is_image_config
@@ -28,7 +27,7 @@ from videomac.evaluation.run_identity import run_identity
 from videomac.models.propagation import LabelPropagator, PropagationSettings
 from videomac.registry import DATASETS, METRICS, MODELS
 from videomac.utils import expand_shortcuts, find_config
-from videomac.utils.distributed import start_sharing_processes
+from videomac.utils.distributed import end_processes, start_sharing_processes
 from videomac.visualization.propagation import PropagationPainter
 
 
@@ -192,6 +191,7 @@ def classify_images(args: argparse.Namespace, config: Path) -> dict[str, float]:
     results = evaluate_images(cfg, args.checkpoint)
     for name, value in results.items():
         print_log(f'{name}: {value:.4f}', 'current')
+    end_processes()
     return results
 
 
@@ -210,8 +210,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     print_log(f"The predictions are in '{folder}'", 'current')
     for name, value in results.items():
         print_log(f'{name}: {value:.4f}', 'current')
-    if distributed.is_initialized():
-        distributed.destroy_process_group()
+    end_processes()
     return results
 
 

@@ -16,7 +16,8 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from videomac.utils import expand_shortcuts, find_config
-from videomac.utils.distributed import prepare_cpu_processes
+from videomac.utils.distributed import end_processes, prepare_cpu_processes
+from videomac.utils.memory import keep_freed_memory
 
 DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -154,11 +155,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(f'train.py: {error}') from None
     cfg = merge_args(Config.fromfile(config), args)
     prepare_cpu_processes(cfg)
+    keep_freed_memory()
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     try:
         runner.train()
     except pickle.UnpicklingError as error:
         raise explain_refusal(error, cfg) from error
+    end_processes()
 
 
 if __name__ == '__main__':

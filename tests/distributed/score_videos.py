@@ -15,6 +15,7 @@ from torch import distributed
 
 from videomac.datasets import DAVISDataset
 from videomac.evaluation import JAndFMetric
+from videomac.utils.distributed import end_processes
 
 __all__ = ['score_share']
 
@@ -61,6 +62,7 @@ def main() -> None:
         'broken': score_share(root, work_dir / 'file', 'sampler'),
     }
     (work_dir / f'rank{get_rank()}.json').write_text(json.dumps(notes))
+    end_processes()
 
 
 if __name__ == '__main__':

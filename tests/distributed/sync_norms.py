@@ -13,6 +13,7 @@ from mmengine.model import convert_sync_batchnorm
 from torch import Tensor, nn
 
 from videomac.sparse import MaskedDense, PatchGrid, PatchSparse, SparseBackend
+from videomac.utils.distributed import end_processes
 
 BACKENDS: dict[str, SparseBackend] = {'patches': PatchSparse(), 'masked': MaskedDense()}
 #: Visible patches of the two images of each process: different numbers, one without any.
@@ -108,7 +109,7 @@ def main() -> None:
     compare_types(backend)
     forward = nn.SyncBatchNorm.forward
     assert forward.__module__ == 'torch.nn.modules.batchnorm', 'not put back'
-    dist.destroy_process_group()
+    end_processes()
 
 
 if __name__ == '__main__':

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from tests.engine.tiny import runner_config
-from videomac.utils.distributed import prepare_cpu_processes
+from videomac.utils.distributed import end_processes, prepare_cpu_processes
 
 
 def no_check(*arguments: Any) -> None:
@@ -41,6 +41,7 @@ def main() -> None:
     runner.train()
     buffers = dict(runner.model.module.encoder.named_buffers())
     torch.save(buffers, work_dir / f'rank{get_rank()}.pth')
+    end_processes()
 
 
 if __name__ == '__main__':

@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from tests.engine.tiny import runner_config
 from videomac.models import RandomPatchMasking
 from videomac.sparse import PatchGrid
-from videomac.utils.distributed import prepare_cpu_processes
+from videomac.utils.distributed import end_processes, prepare_cpu_processes
 
 
 class MaskOfRank(RandomPatchMasking):
@@ -49,6 +49,7 @@ def main() -> None:
     torch.save(
         model.state_dict(), work_dir / f'rank{get_rank()}_of_{get_world_size()}.pth'
     )
+    end_processes()
 
 
 if __name__ == '__main__':

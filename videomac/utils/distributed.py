@@ -12,7 +12,7 @@ from mmengine.dist import init_dist
 from mmengine.logging import print_log
 from torch import distributed
 
-__all__ = ['prepare_cpu_processes', 'start_sharing_processes']
+__all__ = ['end_processes', 'prepare_cpu_processes', 'start_sharing_processes']
 
 #: How long a process may wait for the others, which have longer videos.
 PATIENCE = timedelta(days=7)
@@ -72,3 +72,14 @@ def start_sharing_processes(launcher: str) -> torch.device:
     device = torch.device('cuda', local_rank % torch.cuda.device_count())
     torch.cuda.set_device(device)
     return device
+
+
+def end_processes() -> None:
+    """Leave the processes' group at the end of a run that went well.
+
+    Gloo's threads outlive a process that does not: now and then such a process aborts
+    while Python shuts down, and ``torchrun`` takes the whole run for failed. A run that
+    failed must not call this, since the other processes may be waiting for it.
+    """
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
