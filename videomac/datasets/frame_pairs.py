@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from videomac.registry import DATASETS, TRANSFORMS
 
 from .sources import FrameSource, UnreadableVideoError, VideoRecord
+from .sources.diagnosis import printable
 
 __all__ = ['FramePairDataset']
 
@@ -26,9 +27,10 @@ class FramePairDataset(Dataset[Any]):
     ``n`` frames has ``max(0, n - gap * (num_frames - 1))``. Videos too short for one
     are counted and left out.
 
-    A sample that cannot be read is logged (each path once) and replaced by a random
-    other one. Training stops when that happens too often. The counts are those of
-    one process: every worker of a data loader keeps its own.
+    A sample that cannot be read is logged (each path once) and replaced by another one,
+    which its number alone decides: a resumed training draws the same. Training stops
+    when that happens too often. The counts are those of one process: every worker of a
+    data loader keeps its own.
 
     Args:
         source: Where the frames come from, a :class:`FrameSource` or its config.
@@ -119,7 +121,7 @@ class FramePairDataset(Dataset[Any]):
         short = [video for video in videos if video.num_frames <= self._span]
         if not short:
             return videos
-        first = ', '.join(f'{v.name} ({v.num_frames})' for v in short[:5])
+        first = ', '.join(f'{printable(v.name)} ({v.num_frames})' for v in short[:5])
         report = (
             f'{len(short)} of {len(videos)} videos have fewer than the {self._span + 1} '
             f'frames that num_frames={self.num_frames} at gap={self.gap} needs '
@@ -179,7 +181,7 @@ class FramePairDataset(Dataset[Any]):
         return self.videos[video], [start + self.gap * t for t in range(self.num_frames)]
 
     def __getitem__(self, index: int) -> Any:
-        """Read a sample, or a random other one if it cannot be read.
+        """Read a sample, or another one in its place if it cannot be read.
 
         Args:
             index: Number of the sample.
@@ -191,14 +193,14 @@ class FramePairDataset(Dataset[Any]):
             IndexError: ``index`` is out of range.
             RuntimeError: Too many samples cannot be read.
         """
-        for _ in range(self.max_refetch):
+        for attempt in range(self.max_refetch):
             video, indices = self.locate(index)
             self._draws += 1
             try:
                 frames = self.source.read(video, indices)
             except UnreadableVideoError as error:
                 self._note(error)
-                index = int(torch.randint(len(self), ()))
+                index = self._replacement(index, attempt)
                 continue
             results = {
                 'frames': torch.from_numpy(frames).permute(0, 3, 1, 2),
@@ -207,6 +209,15 @@ class FramePairDataset(Dataset[Any]):
             }
             return self.pipeline(results)
         raise self._give_up(f'{self.max_refetch} samples in a row cannot be read')
+
+    def _replacement(self, index: int, attempt: int) -> int:
+        """Number of the sample to read for one that cannot be read.
+
+        It is no draw of torch's generator, which would change the augmentations of all
+        samples after it.
+        """
+        generator = np.random.default_rng((index % len(self), attempt))
+        return int(generator.integers(len(self)))
 
     def _note(self, error: UnreadableVideoError) -> None:
         """Count a failure, log it if its path is new, and judge the share."""
@@ -225,7 +236,7 @@ class FramePairDataset(Dataset[Any]):
 
     def _give_up(self, what: str) -> RuntimeError:
         """Make the error that ends the training."""
-        first = ', '.join(list(self._failed_paths)[:5])
+        first = ', '.join(printable(path) for path in list(self._failed_paths)[:5])
         return RuntimeError(
             f'{what}: {self._failures} of {self._draws} reads in this process failed, '
             f'for {len(self._failed_paths)} different paths (first: {first}). The '

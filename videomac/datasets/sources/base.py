@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .diagnosis import printable
+
 __all__ = ['FrameSource', 'UnreadableVideoError', 'VideoRecord']
 
 
@@ -43,7 +45,7 @@ class UnreadableVideoError(Exception):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f'cannot read {self.path}: {self.reason}'
+        return f'cannot read {printable(self.path)}: {self.reason}'
 
 
 class FrameSource(ABC):

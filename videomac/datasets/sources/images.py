@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .base import UnreadableVideoError
+from .diagnosis import diagnose
 
 __all__ = [
     'IMAGE_SUFFIXES',
@@ -92,7 +93,10 @@ def walk_files(root: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def read_image(path: str) -> NDArray[np.uint8]:
-    """Decode one image file.
+    """Decode one image file, whatever its suffix says that it is.
+
+    The pixels are taken as they are stored: a rotation noted in EXIF is not applied.
+    Label maps, and the frames of videos, know nothing of it, and all decoders agree.
 
     Args:
         path: The file.
@@ -105,12 +109,27 @@ def read_image(path: str) -> NDArray[np.uint8]:
     """
     try:
         with Image.open(path) as image:
-            return np.asarray(image.convert('RGB'))
-    except FileNotFoundError:
-        raise UnreadableVideoError(path, 'the file does not exist') from None
+            return _to_rgb(image)
     # What Pillow raises on broken files depends on the format and on the damage.
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UnreadableVideoError(path, f'cannot be decoded ({error})') from error
+    except Exception as error:
+        raise UnreadableVideoError(path, diagnose(path, error)) from error
+
+
+def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """Decode to 8 bits: of 16 bits the high byte, of transparency the colours.
+
+    Raises:
+        ValueError: The pixels have a range that nobody knows.
+    """
+    if image.mode.startswith('I'):
+        values = np.asarray(image)
+        if values.min(initial=0) < 0 or values.max(initial=0) > 0xFFFF:
+            raise ValueError('its pixels are beyond 16 bits; convert it to 8 bits')
+        grey = (values >> 8).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=-1)
+    if image.mode == 'F':
+        raise ValueError('its pixels are floating point; convert it to 8 bits')
+    return np.asarray(image.convert('RGB'))
 
 
 def read_images(paths: Sequence[str]) -> NDArray[np.uint8]:

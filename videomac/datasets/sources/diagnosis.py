@@ -1,0 +1,63 @@
+"""Why a file cannot be read, in words that say what to do."""
+
+from __future__ import annotations
+
+import os
+
+__all__ = ['diagnose', 'is_cut_jpeg', 'printable']
+
+_START = 64  # bytes that tell a web page and the like from a picture
+
+
+def printable(path: str) -> str:
+    r"""Write a path so that it can be printed and logged.
+
+    Names of files may be any bytes; what is not UTF-8 in them becomes ``\udcff``.
+    """
+    return path.encode('utf-8', 'backslashreplace').decode()
+
+
+def diagnose(path: str, error: Exception | None = None) -> str:
+    """Say why a picture cannot be read.
+
+    Args:
+        path: The file.
+        error: What the decoder raised, shown where the file itself tells nothing.
+
+    Returns:
+        The reason, without the path.
+    """
+    if not os.path.exists(path):
+        if os.path.islink(path):
+            target = printable(os.readlink(path))
+            return f"is a link to '{target}', which does not exist"
+        return 'the file does not exist'
+    if os.path.isdir(path):
+        return 'is a folder, not a file'
+    try:
+        with open(path, 'rb') as file:
+            start = file.read(_START)
+    except PermissionError:
+        return 'this user may not read it; change its permissions'
+    except OSError as failure:
+        return f'cannot be opened ({failure.strerror})'
+    if not start:
+        return 'cannot be decoded: the file is empty; fetch it anew'
+    text = start.lstrip(b'\xef\xbb\xbf \t\r\n').lower()
+    if text.startswith((b'<!doctype', b'<html', b'<?xml', b'<head')):
+        return 'cannot be decoded: it is a web page, no picture; download it anew'
+    if text.startswith(b'version https://git-lfs'):
+        return 'cannot be decoded: it is a pointer of Git LFS; run "git lfs pull"'
+    return f'cannot be decoded ({error or "unknown or damaged format"})'
+
+
+def is_cut_jpeg(content: bytes) -> bool:
+    """Whether the end of a JPEG is missing, which some decoders paint over in grey.
+
+    Args:
+        content: A whole file; one that is no JPEG is not a cut one.
+    """
+    if not content.startswith(b'\xff\xd8'):
+        return False
+    # Coded pixels hold no FF D9, the mark of the end; a thumbnail before them may.
+    return content.rfind(b'\xff\xd9') < content.rfind(b'\xff\xda')
