@@ -172,8 +172,8 @@ def test_mmpretrain_classifier_takes_the_backbone() -> None:
 
 
 def test_unknown_target() -> None:
-    with pytest.raises(ValueError, match="no target 'onnx'; there are encoder, backbone"):
-        export_state({}, 'onnx')
+    with pytest.raises(ValueError, match="no target 'tf'; there are encoder, backbone"):
+        export_state({}, 'tf')
 
 
 def test_unknown_tensor_is_not_lost() -> None:

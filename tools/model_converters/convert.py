@@ -9,6 +9,7 @@ from typing import Any
 import mmengine
 import mmpretrain
 import torch
+from mmengine.config import Config
 from torch import Tensor
 
 import videomac.models  # noqa: F401  (registers the released encoders)
@@ -25,8 +26,10 @@ from videomac.checkpoints import (
     pick_network,
     read_checkpoint,
     to_bytes,
+    to_onnx,
     write_file,
 )
+from videomac.utils import find_config
 
 #: Under which key the libraries look for the state dict of a .pth.
 ENTRY = {'encoder': 'state_dict', 'backbone': 'state_dict', 'convnext': 'model'}
@@ -39,13 +42,14 @@ def build_parser() -> argparse.ArgumentParser:
     names = sorted({each.name for each in FORMATS} | {*ALIASES})
     add('format', metavar='FORMAT', help=f'format of SRC: {", ".join(names)}')
     add('src', metavar='SRC', help='checkpoint to read: .pth or .safetensors')
-    add('dst', metavar='DST', nargs='?', help='file to write: .pth or .safetensors')
+    add('dst', metavar='DST', nargs='?', help='to write: .pth, .safetensors or .onnx')
     add(
         '--to',
-        choices=TARGETS,
+        choices=(*TARGETS, 'onnx'),
         default='encoder',
         help="layout of DST: our encoder's, with the prefix backbone. for mmpretrain, "
-        "mmdet and mmseg, timm's, torchvision's, or that of ConvNeXt's authors [encoder]",
+        "mmdet and mmseg, timm's, torchvision's, that of ConvNeXt's authors, or a graph "
+        'of ONNX [encoder]',
     )
     add(
         '--network',
@@ -53,7 +57,8 @@ def build_parser() -> argparse.ArgumentParser:
         help='which of two networks of the file [online; the teacher of DINO and CrOC]',
     )
     add('--dry-run', action='store_true', help='print what goes where, write nothing')
-    add('--image-size', type=int, default=224, help='pixels, for VideoMAE [224]')
+    add('--config', help='config with this encoder, if its shapes do not tell which')
+    add('--image-size', type=int, default=224, help='pixels, for VideoMAE, ONNX [224]')
     add('--num-heads', type=int, help="heads of a ViT [as the published networks']")
     add(
         '--allow-unknown',
@@ -85,6 +90,25 @@ def make_header(
     )
 
 
+def read_config(name: str) -> dict[str, Any]:
+    """Read the config of the encoder out of a config of pre-training or fine-tuning."""
+    model = Config.fromfile(find_config(name)).get('model', {})
+    encoder = model.get('encoder') or model.get('backbone')
+    if encoder is None:
+        raise ValueError(f"--config: '{name}' has neither model.encoder nor .backbone")
+    found: dict[str, Any] = encoder.to_dict()
+    found.pop('init_cfg', None)  # the weights are those of SRC
+    return found
+
+
+def check_names(args: argparse.Namespace) -> None:
+    """See that the destination is there and of the right kind."""
+    if args.dst is None and not args.dry_run:
+        raise ValueError('give DST, the file to write, or --dry-run')
+    if args.dst and (args.to == 'onnx') != args.dst.endswith('.onnx'):
+        raise ValueError(f"'{args.dst}': a name ending in .onnx goes with --to onnx")
+
+
 def convert(args: argparse.Namespace) -> None:
     """Read, convert, check, write.
 
@@ -92,20 +116,23 @@ def convert(args: argparse.Namespace) -> None:
         ValueError: If anything of the source is not understood, or the destination
             exists.
     """
-    if args.dst is None and not args.dry_run:
-        raise ValueError('give DST, the file to write, or --dry-run')
+    check_names(args)
     state, others = pick_network(read_checkpoint(args.src), args.network)
     imported, found = import_state(
         state, args.format, args.image_size, strict=not args.allow_unknown
     )
-    config = encoder_config(imported.state, args.num_heads)
+    if args.config:
+        config: dict[str, Any] | None = read_config(args.config)
+    else:
+        config = encoder_config(imported.state, args.num_heads)
     if config is not None:
         check_encoder(imported.state, config)
-    exported = export_state(imported.state, args.to)
+    layout = 'encoder' if args.to == 'onnx' else args.to  # the graph is made of ours
+    exported = export_state(imported.state, layout)
     used = sum(bool(row.source and row.target) for row in imported.rows)
     if args.dry_run:
         print('\n'.join([imported.table(), *others]))
-        if args.to != 'encoder':
+        if layout != 'encoder':
             print(f'and then to {args.to}:\n{exported.table()}')
     print(
         f'format {found.name}: {used} of {len(state)} tensors used, the others left out'
@@ -120,6 +147,10 @@ def content(
     state: dict[str, Tensor], header: dict[str, Any], args: argparse.Namespace
 ) -> bytes:
     """Make the bytes of the file as its library reads it."""
+    if args.to == 'onnx':
+        if header['config'] is None:
+            raise ValueError('no shape tells what network this is: give its --config')
+        return to_onnx(state, header['config'], header, args.image_size)
     if args.dst.endswith('.safetensors'):
         return to_bytes(state, header)
     if args.to not in ENTRY:

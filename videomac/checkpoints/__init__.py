@@ -12,6 +12,7 @@ from .files import (
 )
 from .formats import ALIASES, FORMATS, Format, detect, import_state
 from .mapping import Conversion, Row, Rule, translate
+from .onnx_export import check_onnx, to_onnx
 
 __all__ = [
     'ALIASES',
@@ -22,6 +23,7 @@ __all__ = [
     'Row',
     'Rule',
     'check_encoder',
+    'check_onnx',
     'detect',
     'encoder_config',
     'export_state',
@@ -31,6 +33,7 @@ __all__ = [
     'read_checkpoint',
     'read_header',
     'to_bytes',
+    'to_onnx',
     'translate',
     'write_file',
 ]

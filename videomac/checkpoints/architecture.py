@@ -77,6 +77,8 @@ def _convnext(state: Mapping[str, Tensor]) -> dict[str, Any]:
     options |= dict(gap_before_final_norm=False)
     if patch != 4:
         options |= dict(stem_patch_size=patch)
+    if stages != 4:  # mmpretrain counts back from the fourth
+        options |= dict(out_indices=[stages - 1])
     return dict(type='mmpretrain.ConvNeXt', **options)
 
 

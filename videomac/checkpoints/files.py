@@ -18,6 +18,7 @@ from torch import Tensor
 
 __all__ = [
     'hash_tensors',
+    'header_text',
     'pick_network',
     'read_checkpoint',
     'read_header',
@@ -167,6 +168,11 @@ def hash_tensors(state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+def header_text(header: Mapping[str, Any], state: Mapping[str, Tensor]) -> str:
+    """Write a header as JSON, with the hash of the tensors as ``sha256``."""
+    return json.dumps(dict(header) | dict(sha256=hash_tensors(state)), sort_keys=True)
+
+
 def to_bytes(
     content: Mapping[str, Any], header: Mapping[str, Any] | None = None
 ) -> bytes:
@@ -182,8 +188,7 @@ def to_bytes(
         torch.save(dict(content), buffer)
         return buffer.getvalue()
     state = {name: value.contiguous() for name, value in content.items()}
-    full = dict(header) | dict(sha256=hash_tensors(state))
-    metadata = {'format': 'pt', 'videomac': json.dumps(full, sort_keys=True)}
+    metadata = {'format': 'pt', 'videomac': header_text(header, state)}
     data: bytes = _import_safetensors().torch.save(state, metadata)
     return data
 
