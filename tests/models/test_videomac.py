@@ -169,7 +169,7 @@ def test_a_perfect_prediction_paints_the_frame() -> None:
     perfect = (values - values.mean(-1, keepdim=True)) / (
         values.var(-1, keepdim=True) + 1e-6
     ).sqrt()
-    painted = model._paint(images, perfect, grid)
+    painted = model.paint(images, perfect, grid)
     assert torch.allclose(painted['reconstruction'], painted['frames'], atol=1e-5)
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .sources import UnreadableVideoError
 
-__all__ = ['NetworkFrames', 'network_size']
+__all__ = ['NetworkFrames', 'network_size', 'network_tensor']
 
 
 def network_size(
@@ -52,6 +53,31 @@ def network_size(
     # In whole numbers: floor(side * long / short / multiple) * multiple.
     scaled = max(1, sides[0] * long // (short * multiple)) * multiple
     return (scaled, sides[0]) if height > width else (sides[0], scaled)
+
+
+def network_tensor(
+    picture: NDArray[np.uint8],
+    size: tuple[int, int],
+    mean: NDArray[np.float32],
+    std: NDArray[np.float32],
+) -> Tensor:
+    """Resize a frame with OpenCV's bilinear interpolation and normalise it.
+
+    Args:
+        picture: RGB, uint8 in 0..255, shape [H0, W0, 3].
+        size: Height and width of the tensor.
+        mean: Mean to subtract, of red, green and blue in [0, 1].
+        std: Deviation to divide by.
+
+    Returns:
+        float32 [3, H, W].
+    """
+    height, width = size
+    if picture.shape[:2] != size:
+        resized = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
+        picture = np.asarray(resized, np.uint8)
+    rgb = (picture.astype(np.float32) / 255 - mean) / std
+    return torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
 
 
 class NetworkFrames:
@@ -94,9 +120,5 @@ class NetworkFrames:
         image = cv2.imread(path, flags)
         if image is None:
             raise UnreadableVideoError(path, 'OpenCV cannot decode it; fetch it anew')
-        height, width = self.size
-        if image.shape[:2] != self.size:
-            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-        rgb = image[..., ::-1].astype(np.float32) / 255
-        rgb = (rgb - self.mean) / self.std
-        return torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
+        picture = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+        return network_tensor(picture, self.size, self.mean, self.std)

@@ -223,7 +223,7 @@ class VideoMAC(BaseModel):
         """
         frames, predictions, grids = self._reconstruct_frames(inputs)
         pictures = [
-            self._paint(*each) for each in zip(frames, predictions, grids, strict=True)
+            self.paint(*each) for each in zip(frames, predictions, grids, strict=True)
         ]
         samples = data_samples or [DataSample() for _ in range(len(inputs))]
         for i, sample in enumerate(samples):
@@ -233,9 +233,19 @@ class VideoMAC(BaseModel):
                 )
         return samples
 
-    def _paint(
+    def paint(
         self, images: Tensor, prediction: Tensor, grid: PatchGrid
     ) -> dict[str, Tensor]:
+        """Turn what :meth:`reconstruct` predicts into pictures.
+
+        Args:
+            images: Frames, shape [B, 3, H, W].
+            prediction: Of every patch, shape [B, L, P * P * 3].
+            grid: The visible patches.
+
+        Returns:
+            The fields of :meth:`predict`, each of shape [B, 3, H, W], or [B, 1, H, W].
+        """
         values = prediction.float()
         if getattr(self.reconstruction_loss, 'norm_pix', False):
             mean, std = patch_statistics(patchify(images.float(), grid.patch_size))

@@ -27,7 +27,8 @@ class FeatureExtractor(nn.Module):
         network: Config of a network of mmpretrain, timm (``TIMMBackbone``) or
             torchvision (:class:`TorchvisionBackbone`), or of a registered one that
             returns maps [B, C, h, w]. It is built as it was trained; what follows is
-            done to it after its weights are loaded.
+            done to it after its weights are loaded. Or a network that is built and has
+            its weights, which is changed in place.
         checkpoint: Path or address of its weights, see :func:`load_weights`; None leaves
             it as its config initialises it.
         prefix: Beginning of its keys in the checkpoint; found out by default.
@@ -47,7 +48,7 @@ class FeatureExtractor(nn.Module):
 
     def __init__(
         self,
-        network: dict[str, Any],
+        network: dict[str, Any] | nn.Module,
         checkpoint: str | None = None,
         prefix: str | None = None,
         out_stage: int | Sequence[int] = -1,
@@ -66,12 +67,15 @@ class FeatureExtractor(nn.Module):
         if autocast not in dtypes:
             raise ValueError(f'autocast must be one of {list(dtypes)}, got {autocast!r}')
         self.autocast = dtypes[autocast]
-        self.network: nn.Module = MODELS.build(network)
+        self.network: nn.Module = (
+            network if isinstance(network, nn.Module) else MODELS.build(network)
+        )
         if checkpoint is not None:
             load_weights(self.network, checkpoint, prefix)
-        else:
-            if hasattr(self.network, 'init_weights'):
-                self.network.init_weights()
+        elif not isinstance(network, nn.Module):
+            initialise: Any = getattr(self.network, 'init_weights', None)
+            if initialise is not None:
+                initialise()
             print_log(
                 f'No checkpoint: {type(self.network).__name__} has the weights that its '
                 'own config gives it',

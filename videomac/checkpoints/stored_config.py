@@ -1,0 +1,127 @@
+"""The config that a training run left in its checkpoint, read without running it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..registry import MODELS
+
+__all__ = ['harmless', 'parse_config', 'stored_config']
+
+#: What names files or addresses to load; a checkpoint has the weights itself.
+LOADING = ('init_cfg', 'pretrained', 'checkpoint', 'checkpoint_path', 'weights')
+
+
+def parse_config(text: str) -> dict[str, Any]:
+    """Read the plain values of a config, as mmengine writes it out.
+
+    ``Config.fromstring`` would run the text. Here only literals, lists, tuples, mappings
+    and calls of ``dict`` count; a variable with another value is left out.
+
+    Args:
+        text: Assignments in Python.
+
+    Returns:
+        Values by the names of the variables.
+
+    Raises:
+        ValueError: If the text is no Python.
+    """
+    try:
+        statements = ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(
+            f'the config in the checkpoint cannot be read: {error}'
+        ) from None
+    values = {}
+    for statement in statements:
+        if isinstance(statement, ast.Assign) and isinstance(
+            statement.targets[0], ast.Name
+        ):
+            try:
+                values[statement.targets[0].id] = _value(statement.value)
+            except (ValueError, RecursionError):
+                continue
+    return values
+
+
+def _value(node: ast.expr) -> Any:
+    """Evaluate a plain expression."""
+    match node:
+        case ast.Call(func=ast.Name(id='dict'), args=[]):
+            pairs = [(each.arg, each.value) for each in node.keywords]
+            if all(name is not None for name, _ in pairs):
+                return {name: _value(value) for name, value in pairs}
+        case ast.Dict() if None not in node.keys:
+            keys = [_value(key) for key in node.keys if key is not None]
+            return dict(zip(keys, map(_value, node.values), strict=True))
+        case ast.List():
+            return [_value(each) for each in node.elts]
+        case ast.Tuple():
+            return tuple(_value(each) for each in node.elts)
+        case _:
+            return ast.literal_eval(node)
+    raise ValueError('not a plain value')
+
+
+def stored_config(content: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Find the config in the content of a checkpoint of mmengine.
+
+    Args:
+        content: What :func:`read_checkpoint` returns.
+
+    Returns:
+        Its plain values; None if there is no config.
+
+    Raises:
+        ValueError: If the config is no Python.
+    """
+    meta = content.get('meta')
+    text = meta.get('cfg') if isinstance(meta, Mapping) else None
+    return parse_config(text) if isinstance(text, str) else None
+
+
+def harmless(config: Any) -> Any:
+    """Copy the config of a network from a file, so that building it runs no foreign code.
+
+    mmengine imports and calls whatever a ``type`` with dots names, so that only types
+    of the registry are let through. What would load further files is taken out.
+
+    Args:
+        config: Config of a network, or a part of it.
+
+    Returns:
+        A copy in plain dicts and lists.
+
+    Raises:
+        ValueError: If a type is not registered, or a name stands for an address.
+    """
+    if isinstance(config, Mapping):
+        if isinstance(config.get('type'), str):
+            _check_registered(config['type'])
+        name = config.get('model_name', '')
+        if not isinstance(name, str) or not re.fullmatch(r'[\w.-]*', name):
+            raise ValueError(f'the config in the file names a model {name!r}')
+        return {key: harmless(v) for key, v in config.items() if key not in LOADING}
+    if isinstance(config, list | tuple):
+        return type(config)(harmless(each) for each in config)
+    return config
+
+
+def _check_registered(kind: str) -> None:
+    """Check that a type is a name of our registry of models or of those above it."""
+    MODELS.import_from_location()
+    scope, _, name = kind.rpartition('.')
+    node: Any = MODELS
+    while node is not None:
+        node.import_from_location()
+        if scope in ('', node.scope) and name in node.module_dict:
+            return
+        node = node.parent
+    raise ValueError(
+        f"the config in the file wants a '{kind}', which is not registered: import the "
+        'module that defines it, or give the config of the encoder yourself'
+    )
