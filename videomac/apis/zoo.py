@@ -22,7 +22,7 @@ from ..models.weights import misfits, misfits_as_text, read_state
 from ..utils import configs_root, package_file
 from .build import build_network
 
-__all__ = ['get_model', 'list_models', 'model_config']
+__all__ = ['fill_model', 'get_model', 'list_models', 'model_config']
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def get_model(
         if checkpoint is not None:
             model['backbone']['checkpoint'] = checkpoint
         return build_network(model).to(device).eval()
-    return _fill(_without_loading(model), checkpoint).to(device).eval()
+    return fill_model(_without_loading(model), checkpoint).to(device).eval()
 
 
 def _without_loading(model: Any) -> Any:
@@ -176,7 +176,7 @@ def _without_loading(model: Any) -> Any:
     return model
 
 
-def _fill(config: Any, checkpoint: str | None) -> nn.Module:
+def fill_model(config: Any, checkpoint: str | None) -> nn.Module:
     """Build a model with random weights or all weights of a checkpoint."""
     network = build_network(config)
     if checkpoint is None:

@@ -1,0 +1,90 @@
+"""Labels that were propagated through a video, to look at and to save."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..datasets.label_maps import object_palette, write_label_map
+from ..visualization.clips import ClipWriter
+from ..visualization.overlay import overlay_masks, overlay_pose
+from .video_input import Frames
+
+__all__ = ['Propagation']
+
+
+@dataclass(frozen=True, eq=False)
+class Propagation:
+    """The labels of the T frames that were done: masks, or points.
+
+    Attributes:
+        frames: The frames, decoded when asked for.
+        masks: Ids of objects, uint8 [T, H, W], the first as given; None for points.
+        points: x and y in pixels from the upper left, float64 [T, J, 2]; None for masks.
+        visible: Which points were found, bool [T, J]; the others are at (-1, -1).
+        palette: Colours of the ids, uint8 [256, 3].
+        cancelled: Whether the run was stopped, so that frames are missing at the end.
+    """
+
+    frames: Frames
+    masks: NDArray[np.uint8] | None = None
+    points: NDArray[np.float64] | None = None
+    visible: NDArray[np.bool_] | None = None
+    palette: NDArray[np.uint8] | None = None
+    cancelled: bool = False
+
+    def __len__(self) -> int:
+        labels = self.points if self.masks is None else self.masks
+        return 0 if labels is None else len(labels)
+
+    def overlay(self, index: int) -> NDArray[np.uint8]:
+        """Draw the labels of a frame on it, RGB, uint8 in 0..255, [H, W, 3].
+
+        Raises:
+            IndexError: If there is no such frame, or it was not done.
+        """
+        if not -len(self) <= index < len(self):
+            raise IndexError(f'there are labels of {len(self)} frames, not of {index}')
+        index %= len(self)
+        if self.masks is not None:
+            palette = object_palette() if self.palette is None else self.palette
+            return overlay_masks(self.frames[index], self.masks[index], palette)
+        assert self.points is not None
+        assert self.visible is not None
+        return overlay_pose(self.frames[index], self.points[index], self.visible[index])
+
+    def save_masks(self, folder: str | os.PathLike[str]) -> list[Path]:
+        """Write the masks as palette PNGs, ``00000.png`` and so on.
+
+        Returns:
+            The files.
+
+        Raises:
+            ValueError: If there are points and no masks.
+        """
+        if self.masks is None:
+            raise ValueError('points were propagated, there are no masks to save')
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        paths = [Path(folder, f'{index:05d}.png') for index in range(len(self))]
+        for path, ids in zip(paths, self.masks, strict=True):
+            write_label_map(path, ids, self.palette)
+        return paths
+
+    def save_clip(self, stem: str | os.PathLike[str], fps: float = 12.0) -> Path:
+        """Write the frames with their labels as a clip.
+
+        Args:
+            stem: Path without suffix; an MP4, or a GIF where OpenCV writes no MP4.
+            fps: Frames a second.
+
+        Returns:
+            The file.
+        """
+        writer = ClipWriter(Path(stem), len(self), fps)
+        for index in range(len(self)):
+            writer.add(self.overlay(index))
+        return writer.close()
