@@ -4,8 +4,6 @@
 import argparse
 import logging
 import os
-import pickle
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from videomac.checkpoints import UnusableCheckpointError
 from videomac.utils import expand_shortcuts, find_config
 from videomac.utils.distributed import end_processes, prepare_cpu_processes
 from videomac.utils.memory import keep_freed_memory
@@ -131,20 +130,6 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     return cfg
 
 
-def explain_refusal(error: pickle.UnpicklingError, cfg: Config) -> SystemExit:
-    """Say why torch did not load a checkpoint; its own advice would be unsafe."""
-    found = re.search(r'GLOBAL (\S+)', str(error))
-    reason = (
-        f"holds a '{found.group(1)}' and could run code of its author when loaded"
-        if found
-        else 'is damaged'
-    )
-    return SystemExit(
-        f"train.py: the checkpoint '{cfg.get('load_from') or cfg.work_dir}' {reason}. "
-        'Use one that videomac wrote, or one that holds weights only'
-    )
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and train."""
     args = build_parser().parse_args(argv)
@@ -159,8 +144,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     try:
         runner.train()
-    except pickle.UnpicklingError as error:
-        raise explain_refusal(error, cfg) from error
+    except UnusableCheckpointError as error:
+        raise SystemExit(f'train.py: {error}') from error
     end_processes()
 
 

@@ -200,6 +200,28 @@ def test_fine_tuning_and_testing(tmp_path: Path) -> None:
         test([str(ROOT / 'demo.py'), *arguments])
 
 
+def test_weights_that_do_not_fit_end_the_training(tmp_path: Path) -> None:
+    """In one message with the list, not in a traceback."""
+    draw(tmp_path / 'data', per_class=1)
+    state = tiny_encoder(tmp_path / 'pre.pth')
+    wrong = {f'encoder.{name}': value for name, value in state.items()}
+    wrong['encoder.surplus'] = wrong.pop('encoder.norm1.bias')
+    torch.save(dict(state_dict=wrong), tmp_path / 'wrong.pth')
+    given = options(tmp_path / 'data', tmp_path / 'wrong.pth', 'batch_size=2')
+    work = ['--work-dir', str(tmp_path / 'work')]
+    with pytest.raises(SystemExit) as error:
+        tool('train').main([str(ROOT / 'demo.py'), *work, *given])
+    text = str(error.value)
+    assert text.startswith("train.py: the checkpoint '")
+    assert '1 missing: norm1.bias' in text
+    assert '1 unexpected: surplus' in text
+    # And so with a whole model.
+    load = f'load_from={tmp_path / "pre.pth"}'
+    given = options(tmp_path / 'data', None, 'batch_size=2', load)
+    with pytest.raises(SystemExit, match=r'train\.py: .* does not fit ImageClassifier'):
+        tool('train').main([str(ROOT / 'demo.py'), *work, *given])
+
+
 def knn_config(folder: Path) -> Path:
     """A config of k-NN whose encoder is that of these runs."""
     path = folder / 'knn.py'

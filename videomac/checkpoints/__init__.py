@@ -3,6 +3,7 @@
 from .architecture import check_encoder, encoder_config
 from .export import TARGETS, export_state
 from .files import (
+    UnusableCheckpointError,
     hash_tensors,
     pick_network,
     read_checkpoint,
@@ -11,6 +12,7 @@ from .files import (
     write_file,
 )
 from .formats import ALIASES, FORMATS, Format, detect, import_state
+from .loaders import load_plain
 from .mapping import Conversion, Row, Rule, translate
 from .onnx_export import check_onnx, to_onnx
 
@@ -22,6 +24,7 @@ __all__ = [
     'Format',
     'Row',
     'Rule',
+    'UnusableCheckpointError',
     'check_encoder',
     'check_onnx',
     'detect',
@@ -29,6 +32,7 @@ __all__ = [
     'export_state',
     'hash_tensors',
     'import_state',
+    'load_plain',
     'pick_network',
     'read_checkpoint',
     'read_header',

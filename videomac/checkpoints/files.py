@@ -17,11 +17,13 @@ import torch
 from torch import Tensor
 
 __all__ = [
+    'UnusableCheckpointError',
     'hash_tensors',
     'header_text',
     'pick_network',
     'read_checkpoint',
     'read_header',
+    'refusal',
     'to_bytes',
     'write_file',
 ]
@@ -40,6 +42,10 @@ TARGET = ('target_without_ddp', 'teacher', 'model_ema')
 DEFAULT = ('online_without_ddp', 'teacher', *ONLINE[2:])
 
 
+class UnusableCheckpointError(ValueError):
+    """A checkpoint holds code, is damaged, or does not fit the network."""
+
+
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a file of torch.save or of safetensors as plain data.
 
@@ -51,7 +57,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it holds code, is damaged, or is no mapping.
+        UnusableCheckpointError: If it holds code, is damaged, or is no mapping.
     """
     path = Path(path)
     if not path.is_file():
@@ -63,11 +69,15 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         with torch.serialization.safe_globals([argparse.Namespace]):
             content = torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
-        raise ValueError(_refusal(path, error)) from error
+        raise UnusableCheckpointError(refusal(path, error)) from error
     except (RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise ValueError(f"the checkpoint '{path}' is damaged: {error}") from error
+        raise UnusableCheckpointError(
+            f"the checkpoint '{path}' is damaged: {error}. Restore or download it again"
+        ) from error
     if not isinstance(content, Mapping):
-        raise ValueError(f"'{path}' holds no mapping of tensors, but a {type(content)}")
+        raise UnusableCheckpointError(
+            f"'{path}' holds no mapping of tensors, but a {type(content)}"
+        )
     return dict(content)
 
 
@@ -79,7 +89,10 @@ def _read_safetensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, st
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return state, file.metadata() or {}
     except safetensors.SafetensorError as error:
-        raise ValueError(f"'{path}' is no file of safetensors: {error}") from error
+        raise UnusableCheckpointError(
+            f"'{path}' is no file of safetensors: {error}. Nothing of it was run. Use a "
+            'whole file of this format, or give another its own ending (.pth)'
+        ) from error
 
 
 def _import_safetensors() -> Any:
@@ -92,12 +105,14 @@ def _import_safetensors() -> Any:
     return safetensors
 
 
-def _refusal(path: Path, error: Exception) -> str:
+def refusal(path: str | Path, error: Exception) -> str:
+    """Say why torch refused a file; its own advice would be unsafe."""
     found = re.search(r'(?:GLOBAL|REDUCE)\s+(\S+)', str(error))
     if found is None and 'global' not in str(error).lower():
         return (
             f"the checkpoint '{path}' is damaged, or no file of torch.save that holds "
-            'weights only. Nothing of it was run'
+            'weights only. Nothing of it was run. Restore or download it again, or use '
+            'another'
         )
     what = f"a '{found[1]}'" if found else 'more than tensors and plain data'
     return (

@@ -48,7 +48,7 @@ class StrictPretrainedInit(PretrainedInit):
         """Load the weights.
 
         Raises:
-            ValueError: If keys or shapes do not fit; the message lists them.
+            UnusableCheckpointError: If keys or shapes do not fit; it lists them.
         """
         name = type(module).__name__
         if self.checkpoint is None:

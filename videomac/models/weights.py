@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
+
+from ..checkpoints.files import UnusableCheckpointError
+from ..checkpoints.loaders import load_plain
 
 __all__ = ['load_weights', 'misfits', 'misfits_as_text', 'read_state']
 
@@ -32,26 +33,22 @@ def read_state(checkpoint: str) -> dict[str, Tensor]:
         ``module.`` that parallel training adds.
 
     Raises:
-        ValueError: If the file is no checkpoint of plain data.
+        UnusableCheckpointError: If the file is no checkpoint of plain data.
     """
-    try:
-        # Since torch 2.6, which we need, this loads with weights_only=True.
-        content = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"'{checkpoint}' holds more than tensors and plain data, and loading it "
-            'could run code from it. If you trust the file, save its state_dict alone: '
-            "torch.save(torch.load(path, weights_only=False)['state_dict'], new_path)"
-        ) from error
+    content = load_plain(checkpoint)
     for name in ('state_dict', 'model'):
         if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
             content = content[name]
             break
     if not isinstance(content, Mapping):
-        raise ValueError(f"'{checkpoint}' holds no state dict, but {type(content)}")
+        raise UnusableCheckpointError(
+            f"'{checkpoint}' holds no state dict, but {type(content)}"
+        )
     state = {name: value for name, value in content.items() if isinstance(value, Tensor)}
     if not state:
-        raise ValueError(f"'{checkpoint}' holds no weights; its keys: {list(content)}")
+        raise UnusableCheckpointError(
+            f"'{checkpoint}' holds no weights; its keys: {list(content)}"
+        )
     if all(name.startswith('module.') for name in state):
         state = {name.removeprefix('module.'): value for name, value in state.items()}
     return state
@@ -76,7 +73,7 @@ def load_weights(
         ignore: Beginnings of keys that the checkpoint may have and the network not.
 
     Raises:
-        ValueError: If keys or shapes do not fit; the message lists them.
+        UnusableCheckpointError: If keys or shapes do not fit; the message lists them.
     """
     state = read_state(checkpoint)
     inner = (getattr(network, name, None) for name in WRAPPED)
@@ -93,7 +90,7 @@ def load_weights(
         fits, key=lambda fit: (not fit[3], sum(map(len, fit[0].values())))
     )
     if any(found.values()):
-        raise ValueError(
+        raise UnusableCheckpointError(
             f"the checkpoint '{checkpoint}' does not fit {type(network).__name__} "
             f'(keys beginning with {start!r} compared):\n{misfits_as_text(found)}\n'
             'Give the config that it was trained with, or the prefix of the network in '

@@ -229,7 +229,7 @@ class Harmful:
 
 def test_checkpoints_with_code_are_refused(tmp_path: Path) -> None:
     torch.save(dict(state_dict={}, hook=Harmful()), tmp_path / 'a.pth')
-    with pytest.raises(ValueError, match='could run code from it'):
+    with pytest.raises(ValueError, match='could run code of its author'):
         extractor(CONVNEXT, checkpoint=str(tmp_path / 'a.pth'))
     torch.save(dict(epoch=3), tmp_path / 'b.pth')
     with pytest.raises(

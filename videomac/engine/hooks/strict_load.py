@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
+from ...checkpoints.files import UnusableCheckpointError
 from ...models.weights import misfits, misfits_as_text
 from ...registry import HOOKS
 
@@ -27,7 +28,7 @@ class StrictLoadHook(Hook):
         """Compare the keys and shapes of the checkpoint with the model's.
 
         Raises:
-            ValueError: If they differ; the message lists them.
+            UnusableCheckpointError: If they differ; the message lists them.
         """
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         state = checkpoint.get('state_dict', checkpoint)
@@ -35,7 +36,7 @@ class StrictLoadHook(Hook):
             state = {key.removeprefix('module.'): value for key, value in state.items()}
         found = misfits(model, state)
         if any(found.values()):
-            raise ValueError(
+            raise UnusableCheckpointError(
                 f'the checkpoint does not fit {type(model).__name__}:\n'
                 f'{misfits_as_text(found)}\n'
                 'Give one that was trained with this config; for an encoder alone there '
