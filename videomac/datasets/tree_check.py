@@ -12,7 +12,19 @@ __all__ = ['BrokenTreeError', 'TreeCheck', 'missing_numbers']
 
 
 class BrokenTreeError(ValueError):
-    """A data set on disk that is incomplete or contradicts itself."""
+    """A data set on disk that is incomplete or contradicts itself.
+
+    Args:
+        report: What is wrong and what to do, cut to a readable length.
+        offences: All that is wrong.
+    """
+
+    def __init__(self, report: str, offences: Sequence[str] = ()) -> None:
+        super().__init__(report, tuple(offences))  # both survive pickling
+        self.offences = tuple(offences)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class TreeCheck:
@@ -77,7 +89,8 @@ class TreeCheck:
         more = f'\n  and {number - self.shown} more' if number > self.shown else ''
         plural = 's' if number > 1 else ''
         raise BrokenTreeError(
-            f'{self.what}: {number} problem{plural}{listed}{more}\n{advice}'
+            f'{self.what}: {number} problem{plural}{listed}{more}\n{advice}',
+            self.offences,
         )
 
 
