@@ -79,7 +79,10 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['videomac', 'videomac.*']),
-    package_data={'videomac': ['py.typed']},
+    package_data={
+        'videomac': ['py.typed'],
+        'videomac.datasets.preparation': ['lists/*.txt'],
+    },
     python_requires='>=3.10,<3.13',
     install_requires=read_requirements('runtime'),
     extras_require={

@@ -1,0 +1,228 @@
+"""What has to be written where, and the writing of it."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from videomac.datasets.tree_check import TreeCheck
+
+from .archives import Scan
+from .manifest import Entry, Journal
+from .members import (
+    DamagedMemberError,
+    Member,
+    copy_member,
+    open_member,
+    stream_members,
+)
+from .names import UnsafeNameError, is_junk, safe_name
+from .target import Target
+from .video_frames import FrameOptions, extract_frames, folder_digest
+
+__all__ = ['Batch', 'Item', 'make_batches', 'make_items', 'write_batch']
+
+#: Path below the target for a member, or None if the layout has no place for it.
+Rule = Callable[[Member], str | None]
+
+_BATCH_ITEMS = 64
+_BATCH_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A member and what becomes of it.
+
+    Args:
+        member: The member.
+        target: Path of the file below the target, or of the folder of frames.
+        frames: How to store the frames of a video; None to copy the file.
+    """
+
+    member: Member
+    target: str
+    frames: FrameOptions | None = None
+
+    @property
+    def key(self) -> str:
+        """Path of its entry in the manifest."""
+        return self.target if self.frames is None else f'{self.target}/'
+
+    @property
+    def stamp(self) -> str:
+        """Changes with the member and with how it is stored."""
+        member = self.member
+        text = f'{member.name}|{member.size}|{member.stamp}|{self.frames}'
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Items of one source that a process writes one after the other.
+
+    Args:
+        root: The target.
+        items: The items, in the order of the source.
+    """
+
+    root: str
+    items: tuple[Item, ...]
+
+
+def make_items(
+    scans: Iterable[Scan],
+    rule: Rule,
+    frames: FrameOptions | None,
+    root: Path,
+    check: TreeCheck,
+) -> list[Item]:
+    """Give members their places.
+
+    A file that several sources have alike, such as a list, is taken from the first.
+
+    Args:
+        scans: What the sources hold.
+        rule: The layout.
+        frames: How to store frames, if the members are videos to be decoded.
+        root: The target.
+        check: Notes members whose places clash or lead out of the target.
+
+    Returns:
+        The items in the order of the sources.
+    """
+    taken: dict[str, Item] = {}
+    for member in (member for found in scans for member in found.members):
+        place = None if is_junk(member.name) else rule(member)
+        if place is None:
+            continue
+        try:
+            item = Item(member, safe_name(place), frames)
+        except UnsafeNameError as error:
+            check.add(f'{member.path}: the place {error}')
+            continue
+        first = taken.setdefault(item.target, item)
+        if first is not item and not _alike(first.member, member):
+            check.add(
+                f'{member.path} and {first.member.path} differ, and both belong to '
+                f"'{item.target}'"
+            )
+        if member.kind == 'file' and _is_same(Path(member.path), root / item.target):
+            check.add(f'{member.path} is in its place already; use --check')
+    for name in taken:
+        for parent in list(Path(name).parents)[:-1]:
+            if parent.as_posix() in taken:
+                check.add(f"'{name}' would lie inside '{parent.as_posix()}', a video")
+    return list(taken.values())
+
+
+def _alike(a: Member, b: Member) -> bool:
+    """Whether two members seem to be one file: by size, in zips by checksum too."""
+    zips = a.kind == b.kind == 'zip'
+    return a.size == b.size and (not zips or a.stamp == b.stamp)
+
+
+def _is_same(a: Path, b: Path) -> bool:
+    return b.exists() and a.samefile(b)
+
+
+def make_batches(items: Iterable[Item], root: Path) -> list[Batch]:
+    """Group items for the processes: a compressed tar as a whole, others in parts."""
+    streams: dict[str, list[Item]] = {}
+    groups: list[list[Item]] = []
+    size = 0
+    for item in items:
+        member = item.member
+        if member.kind == 'stream':
+            streams.setdefault(member.source, []).append(item)
+            continue
+        size += member.size
+        last = groups[-1] if groups else []
+        full = len(last) >= _BATCH_ITEMS or size > _BATCH_BYTES or item.frames is not None
+        if full or not last or last[0].member.source != member.source:
+            groups.append([])
+            size = member.size
+        groups[-1].append(item)
+    # Streams are the longest tasks: begin with them.
+    return [Batch(str(root), tuple(group)) for group in [*streams.values(), *groups]]
+
+
+def write_batch(batch: Batch, advance: Callable[[int], None]) -> list[str]:
+    """Write the items of a batch and note each in the journal.
+
+    Args:
+        batch: The items.
+        advance: Called with the bytes of each member that is done.
+
+    Returns:
+        What is damaged in the source.
+
+    Raises:
+        OSError: The target cannot be written to.
+        TargetError: A link in the target leads out of it.
+    """
+    target, journal = Target(batch.root), Journal(batch.root)
+    offences = []
+    try:
+        for item, file in _contents(batch.items):
+            try:
+                journal.add(_write(item, file, target))
+            except DamagedMemberError as error:
+                offences.append(str(error))
+            advance(item.member.size)
+    except DamagedMemberError as error:  # a stream: nothing after it can be read
+        offences.append(str(error))
+    finally:
+        journal.close()
+    return offences
+
+
+def _contents(items: Sequence[Item]) -> Iterator[tuple[Item, BinaryIO | None]]:
+    """Yield items, with the content of those that come from a stream."""
+    if items[0].member.kind != 'stream':
+        yield from ((item, None) for item in items)
+        return
+    wanted = {item.member.place: item for item in items}
+    yield from stream_members(items[0].member.source, wanted)
+
+
+def _write(item: Item, file: BinaryIO | None, target: Target) -> Entry:
+    part = target.part(Path(item.member.name).suffix)
+    try:
+        if item.frames is None:
+            sha256 = _copy(item.member, file, part)
+            target.place(part, item.target)
+            return Entry(item.key, 1, item.member.size, sha256, item.stamp)
+        if item.member.kind == 'file':
+            return _write_frames(item, item.frames, Path(item.member.path), target)
+        _copy(item.member, file, part)
+        return _write_frames(item, item.frames, part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _copy(member: Member, file: BinaryIO | None, to: Path) -> str:
+    """Copy a member to a file; returns its SHA-256."""
+    opened = open_member(member) if file is None else nullcontext(file)
+    with opened as source, open(to, 'wb') as destination:
+        return copy_member(member, source, destination)
+
+
+def _write_frames(
+    item: Item, options: FrameOptions, video: Path, target: Target
+) -> Entry:
+    folder = target.part()
+    folder.mkdir()
+    try:
+        extract_frames(video, folder, options)
+        files, size, sha256 = folder_digest(folder)
+        target.place(folder, item.target)
+    except DamagedMemberError as error:
+        raise DamagedMemberError(f'{item.member.path} {error}') from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return Entry(item.key, files, size, sha256, item.stamp)
