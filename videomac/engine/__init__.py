@@ -6,6 +6,7 @@ from .hooks import (
     SafeCheckpointHook,
     StrictLoadHook,
     TargetEMAHook,
+    VerifiedCheckpointHook,
 )
 from .knn_loop import KNNTestLoop
 from .layer_decay import LayerDecayOptimWrapperConstructor
@@ -20,4 +21,5 @@ __all__ = [
     'StrictLoadHook',
     'TargetEMAHook',
     'TrainableOptimWrapperConstructor',
+    'VerifiedCheckpointHook',
 ]
