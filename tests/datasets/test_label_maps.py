@@ -172,7 +172,10 @@ def test_foreground_blurred_by_jpeg(tmp_path: Path) -> None:
     mask[5:21, 13:30] = 1
     path = tmp_path / 'mask.jpg'
     Image.fromarray(mask * 255).save(path, quality=80)
-    assert len(np.unique(read_label_map(path))) > 2, 'the picture is not blurred'
+    blurred = np.asarray(Image.open(path))
+    assert len(np.unique(blurred)) > 2, 'the picture is not blurred'
+    with pytest.raises(LabelMapError, match='a JPEG, which blurs ids'):
+        read_label_map(path)
     assert np.array_equal(read_foreground(path), mask)
 
 

@@ -207,7 +207,7 @@ def test_list_with_comments_crlf_and_bom(tmp_path: Path) -> None:
     lines = ['# my videos', 'b', '', f'  {outside}  ', str(clip)]
     path = tmp_path / 'list.txt'
     path.write_bytes(b'\xef\xbb\xbf' + '\r\n'.join(lines).encode())
-    source = VideoList(str(path), data_root=str(tmp_path / 'clips'))
+    source = VideoList(str(path), data_root=str(tmp_path / 'clips'), outside=True)
     assert found(source) == {'b': 4, str(outside): 3, str(clip): 120}
     b, _, file = source.scan()
     assert source.read(b, [1, 3])[:, 0, 0, 0].tolist() == [11, 13]

@@ -11,7 +11,14 @@ import numpy as np
 
 from videomac.registry import DATASETS
 
-from .label_maps import VOID, LabelFiles, LabelMapError, read_palette
+from .label_maps import (
+    VOID,
+    LabelFiles,
+    LabelMapError,
+    read_foreground,
+    read_label_map,
+    read_palette,
+)
 from .propagation_base import (
     IMAGENET_MEAN,
     PropagationDataset,
@@ -105,7 +112,8 @@ class DAVISDataset(PropagationDataset):
             'ImageSets, and dataset.split to one of its lists',
         )
         names = [
-            Path(line.split()[0]).parent.name if '/' in line else line for line in lines
+            Path(line.split()[0]).parent.name if '/' in line else line
+            for _, line in lines
         ]
         return list(dict.fromkeys(names))
 
@@ -123,7 +131,8 @@ class DAVISDataset(PropagationDataset):
     ) -> None:
         """Check that there is one annotation of the frame's size a frame, and no more."""
         needed = folder.labels if self.ground_truth else folder.labels[:1]
-        check_label_maps(needed, folder.labels, size, check)
+        read = read_foreground if self.year == 2016 else read_label_map
+        check_label_maps(needed, folder.labels, size, check, read)
 
     def load(self, folder: VideoFolder, ori_size: tuple[int, int]) -> dict[str, Any]:
         """Read the first annotation, with its palette."""

@@ -20,7 +20,6 @@ from .propagation_base import (
     read_names,
     video_files,
 )
-from .tree_check import TreeCheck
 
 __all__ = ['JHMDB_JOINTS', 'JHMDBDataset', 'read_joints']
 
@@ -101,7 +100,7 @@ class JHMDBDataset(PropagationDataset):
             'Set dataset.list_file to the list of the split, lines of '
             '"<joint_positions.mat> <folder of frames>"',
         )
-        return [_video_of(line, path, number) for number, line in enumerate(lines, 1)]
+        return [_video_of(line, path, number) for number, line in lines]
 
     def locate(self, name: str) -> VideoFolder:
         """Find the files of a video."""
@@ -109,15 +108,6 @@ class JHMDBDataset(PropagationDataset):
         frames = video_files(path, ('.png', '.jpg', '.jpeg'))
         joints = self.data_root / 'joint_positions' / name / 'joint_positions.mat'
         return VideoFolder(name, path, frames, (joints,))
-
-    def check_labels(
-        self, folder: VideoFolder, size: tuple[int, int], check: TreeCheck
-    ) -> None:
-        """Check that the joints can be read."""
-        try:
-            read_joints(folder.labels[0])
-        except (FileNotFoundError, ValueError) as error:
-            check.add(str(error))
 
     def load(self, folder: VideoFolder, ori_size: tuple[int, int]) -> dict[str, Any]:
         """Read the joints and cut the video to the shorter of the two lengths."""
@@ -173,14 +163,20 @@ def read_joints(path: str | Path) -> NDArray[np.float64]:
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path} is missing')
     try:
-        joints = np.asarray(loadmat(path)['pos_img'], np.float64)
+        joints = loadmat(path)['pos_img']
+        if np.iscomplexobj(joints):
+            raise ValueError('pos_img is complex')
+        joints = np.asarray(joints, np.float64)
     except Exception as error:  # SciPy raises whatever a damaged byte leads to
         raise ValueError(
             f"{path} cannot be read as MATLAB's joint_positions.mat ({error!r})"
         ) from error
     if joints.ndim == 2:  # loadmat drops the last dimension of a single frame
         joints = joints[..., None]
-    if joints.shape[:2] != (2, len(JHMDB_JOINTS)) or not np.isfinite(joints).all():
+    sizes = (*joints.shape[:2], joints.ndim)
+    if sizes != (2, len(JHMDB_JOINTS), 3) or not (
+        joints.size and np.isfinite(joints).all()
+    ):
         raise ValueError(
             f'{path}: pos_img must be [2, 15, T] without NaN, got {list(joints.shape)}'
         )

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from .sources.diagnosis import diagnose, printable
+
 __all__ = [
     'LabelFiles',
     'LabelMapError',
@@ -43,7 +45,7 @@ class LabelMapError(ValueError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f'{self.path}: {self.reason}'
+        return f'{printable(self.path)}: {self.reason}'
 
 
 def object_palette() -> Palette:
@@ -73,10 +75,19 @@ def read_label_map(path: str | Path, palette: Palette | None = None) -> Ids:
         Ids ``[H, W]``.
 
     Raises:
-        LabelMapError: The file cannot be decoded, or holds something other than ids
-            in 0..255 or colours of the palette.
+        LabelMapError: The file cannot be decoded, is a JPEG, or holds something other
+            than ids in 0..255 or colours of the palette.
     """
     image = _open(path)
+    if image.format == 'JPEG':
+        raise LabelMapError(
+            path, 'is a JPEG, which blurs ids into others; write PNG instead'
+        )
+    return _ids(path, image, palette)
+
+
+def _ids(path: str | Path, image: Image.Image, palette: Palette | None = None) -> Ids:
+    """Take the ids out of a decoded label map; see :func:`read_label_map`."""
     if image.mode in ('P', 'L'):
         return np.asarray(image)
     if image.mode in ('1', 'I', 'I;16'):
@@ -102,8 +113,9 @@ def _open(path: str | Path) -> Image.Image:
             return image
     except FileNotFoundError:
         raise LabelMapError(path, 'there is no such file') from None
-    except (OSError, SyntaxError, ValueError) as error:
-        raise LabelMapError(path, f'cannot be decoded ({error})') from error
+    # What Pillow raises on broken files depends on the format and on the damage.
+    except Exception as error:
+        raise LabelMapError(path, diagnose(str(path), error)) from error
 
 
 def _ids_of_colours(
@@ -147,12 +159,11 @@ def read_foreground(path: str | Path) -> Ids:
         Mask ``[H, W]``, 0 and 1.
 
     Raises:
-        LabelMapError: See :func:`read_label_map`.
+        LabelMapError: See :func:`read_label_map`; a JPEG is read here.
     """
-    ids = read_label_map(path)
-    with Image.open(path) as image:
-        grey = image.mode == 'L'
-    if grey and ids.max(initial=0) >= 128:
+    image = _open(path)
+    ids = _ids(path, image)
+    if image.mode == 'L' and ids.max(initial=0) >= 128:
         return (ids >= 128).astype(np.uint8)
     return ((ids > 0) & (ids != VOID)).astype(np.uint8)
 

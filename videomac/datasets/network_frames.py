@@ -9,9 +9,11 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from .sources import UnreadableVideoError
+from .sources.diagnosis import diagnose, is_cut_jpeg
 
 __all__ = ['NetworkFrames', 'network_size', 'network_tensor']
 
@@ -114,11 +116,30 @@ class NetworkFrames:
         Raises:
             UnreadableVideoError: The frame cannot be decoded.
         """
-        path = str(self.paths[index])
-        # Annotations know nothing of the orientation that a camera may have noted.
-        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        image = cv2.imread(path, flags)
-        if image is None:
-            raise UnreadableVideoError(path, 'OpenCV cannot decode it; fetch it anew')
+        image = _decode(str(self.paths[index]))
         picture = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
         return network_tensor(picture, self.size, self.mean, self.std)
+
+
+def _decode(path: str) -> NDArray[np.uint8]:
+    """Decode a picture, 8 bits of blue, green and red, [H, W, 3].
+
+    Raises:
+        UnreadableVideoError: It is none, too large, or its end is missing.
+    """
+    # Annotations know nothing of the orientation that a camera may have noted.
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        with Image.open(path):  # refuses what would fill the memory
+            pass
+        with open(path, 'rb') as file:  # OpenCV takes no names other than UTF-8
+            content = file.read()
+        if is_cut_jpeg(content):
+            raise ValueError('its end is missing')
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    # What Pillow and OpenCV raise on broken files depends on format and damage.
+    except Exception as error:
+        raise UnreadableVideoError(path, diagnose(path, error)) from error
+    if image is None:
+        raise UnreadableVideoError(path, diagnose(path))
+    return np.asarray(image, np.uint8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from logging import INFO
 from pathlib import Path
@@ -14,6 +14,8 @@ from mmengine.logging import print_log
 from PIL import Image
 from torch.utils.data import Dataset
 
+from .label_maps import read_label_map
+from .lists import check_name, read_lines
 from .network_frames import NetworkFrames, network_size
 from .propagation_sample import PropagationVideo
 from .tree_check import TreeCheck
@@ -67,8 +69,8 @@ class PropagationDataset(Dataset[Any], ABC):
 
     Raises:
         FileNotFoundError: The list of videos is not there.
-        ValueError: It is empty, ``videos`` names one that it does not have, or an
-            argument is out of its range.
+        ValueError: It is empty, ``videos`` names one that it does not have, a name
+            leads out of the folder, or an argument is out of its range.
         BrokenTreeError: Files are missing, unreadable or contradict each other.
     """
 
@@ -95,6 +97,8 @@ class PropagationDataset(Dataset[Any], ABC):
         self.mean = tuple(mean)
         self.std = tuple(std)
         names = self.list_videos()
+        for name in names:
+            check_name(name, f'the list of {self.title}')
         if videos is not None:
             unknown = [name for name in videos if name not in set(names)]
             if unknown:
@@ -147,22 +151,32 @@ class PropagationDataset(Dataset[Any], ABC):
                 how many there are.
         """
         check = TreeCheck(self.title)
-        for folder in self.folders:
-            if not folder.frames:
-                check.add(f"video '{folder.name}' has no frames in {folder.path}")
+        for index, folder in enumerate(self.folders):
+            before = len(check.offences)
+            self._check_files(folder, check)
+            if len(check.offences) > before:
                 continue
-            size = None
-            for path in folder.frames:
-                found = check.frame(path, size)
-                size = size or found
-            if self.evenly_numbered:
-                stems = [path.stem for path in folder.frames]
-                check.numbering(folder.path, stems)
-            if size is not None:
-                self.check_labels(folder, size, check)
+            try:  # all that is there is read now, not when this video's turn comes
+                self[index]
+            except (OSError, ValueError) as error:
+                check.add(str(error))
         check.finish(
             'Unpack the data set anew, or name the videos to use with dataset.videos'
         )
+
+    def _check_files(self, folder: VideoFolder, check: TreeCheck) -> None:
+        """Look through the files of one video."""
+        if not folder.frames:
+            check.add(f"video '{folder.name}' has no frames in {folder.path}")
+            return
+        size = None
+        for path in folder.frames:
+            found = check.frame(path, size)
+            size = size or found
+        if self.evenly_numbered:
+            check.numbering(folder.path, [path.stem for path in folder.frames])
+        if size is not None:
+            self.check_labels(folder, size, check)
 
     def __len__(self) -> int:
         return len(self.folders)
@@ -189,6 +203,7 @@ def check_label_maps(
     known: Sequence[Path],
     size: tuple[int, int],
     check: TreeCheck,
+    read: Callable[[Path], object] = read_label_map,
 ) -> None:
     """Check that label maps are there, of the frames' size, and of a frame each.
 
@@ -197,27 +212,28 @@ def check_label_maps(
         known: Those that may be: one for each frame of the video, in one folder.
         size: Height and width of the frames.
         check: Takes note of the offences.
+        read: See :meth:`TreeCheck.label_map`.
     """
     for path in labels:
-        check.frame(path, size)
+        check.label_map(path, size, read)
     for path in video_files(known[0].parent, ('.png',)):
         if path not in known:
             check.add(f'{path} annotates a frame that is not there')
 
 
-def read_names(path: Path, advice: str) -> list[str]:
-    """Read a list of videos, one a line.
+def read_names(path: Path, advice: str) -> list[tuple[int, str]]:
+    """Read a list of videos, one a line: numbers of the lines and their text.
 
     Raises:
         FileNotFoundError: There is no such file; the message ends in ``advice``.
+        ValueError: It is not UTF-8 text.
     """
     try:
-        lines = path.read_text(encoding='utf-8').splitlines()
+        return read_lines(path)
     except FileNotFoundError:
         raise FileNotFoundError(
             f"there is no list of videos '{path}'. {advice}"
         ) from None
-    return [line.strip() for line in lines if line.strip()]
 
 
 def video_files(folder: Path, suffixes: Sequence[str]) -> tuple[Path, ...]:

@@ -112,7 +112,7 @@ class VIPDataset(PropagationDataset):
             'Set dataset.data_root to the folder that holds Images, Annotations and '
             'lists, usually VIP_Fine',
         )
-        return [Path(line.split()[0]).name for line in lines]
+        return [Path(line.split()[0]).name for _, line in lines]
 
     def locate(self, name: str) -> VideoFolder:
         """Find the files of a video."""

@@ -70,10 +70,10 @@ class YouTubeVOSDataset(PropagationDataset):
         """Read the videos of ``meta.json``, and which of their frames are asked for."""
         path = self.data_root / 'meta.json'
         try:
-            videos = json.loads(path.read_text(encoding='utf-8'))['videos']
+            videos = json.loads(path.read_text(encoding='utf-8-sig'))['videos']
             self._asked = {
                 name: frozenset(
-                    frame
+                    str(frame)
                     for item in entry['objects'].values()
                     for frame in item.get('frames', ())
                 )
@@ -84,7 +84,7 @@ class YouTubeVOSDataset(PropagationDataset):
                 f"there is no '{path}'. Set dataset.data_root to the folder of the "
                 'split, which holds JPEGImages, Annotations and meta.json'
             ) from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(
                 f"'{path}' is not the meta.json of YouTube-VOS, an object with "
                 f'"videos" and their "objects" ({error!r}). Fetch it anew'
@@ -111,7 +111,7 @@ class YouTubeVOSDataset(PropagationDataset):
         known = set(folder.labels)
         for path in present:
             if path in known:
-                check.frame(path, size)
+                check.label_map(path, size)
             else:
                 check.add(f'{path} annotates a frame that is not there')
         stems = {path.stem for path in folder.frames}

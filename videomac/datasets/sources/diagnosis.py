@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
+
+from PIL import Image
 
 __all__ = ['diagnose', 'is_cut_jpeg', 'printable']
 
@@ -60,4 +63,11 @@ def is_cut_jpeg(content: bytes) -> bool:
     if not content.startswith(b'\xff\xd8'):
         return False
     # Coded pixels hold no FF D9, the mark of the end; a thumbnail before them may.
-    return content.rfind(b'\xff\xd9') < content.rfind(b'\xff\xda')
+    if content.rfind(b'\xff\xd9') > content.rfind(b'\xff\xda'):
+        return False
+    try:  # so may what follows the end, which does no harm: decode to be sure
+        with Image.open(io.BytesIO(content)) as image:
+            image.load()
+    except Exception:  # Pillow raises whatever the damage leads to
+        return True
+    return False

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from videomac.registry import DATASETS
 
+from ..lists import leaves, read_lines
 from .base import FrameSource, UnreadableVideoError, VideoRecord
 from .images import IMAGE_SUFFIXES, image_names, read_images
 from .video_files import VideoFiles
@@ -26,13 +27,17 @@ class VideoList(FrameSource):
 
     Args:
         list_file: The text file, UTF-8.
-        data_root: Folder that the lines are relative to; absolute lines stay as
-            they are.
+        data_root: Folder that the lines are relative to.
+        outside: Whether lines may lead out of ``data_root``, as absolute paths and
+            ``..`` do; None: only where there is no ``data_root``.
     """
 
-    def __init__(self, list_file: str, data_root: str = '') -> None:
+    def __init__(
+        self, list_file: str, data_root: str = '', outside: bool | None = None
+    ) -> None:
         self.list_file = os.fspath(list_file)
         self.data_root = os.fspath(data_root)
+        self.outside = not self.data_root if outside is None else outside
         self._files = VideoFiles(paths=[])
 
     def scan(self) -> list[VideoRecord]:
@@ -44,8 +49,8 @@ class VideoList(FrameSource):
 
         Raises:
             FileNotFoundError: The list file or a path in it does not exist.
-            ValueError: The list names no video, names one twice, names a folder
-                without frames, or none can be read.
+            ValueError: The list names no video, names one twice or one outside
+                ``data_root``, names a folder without frames, or none can be read.
         """
         first_line: dict[str, int] = {}
         videos = []
@@ -83,22 +88,18 @@ class VideoList(FrameSource):
                 f'list_file {self.list_file!r} does not exist; expected a text file '
                 'with one video per line. Correct dataset.source.list_file'
             )
-        try:
-            # utf-8-sig drops the byte-order mark; text mode turns CRLF into LF.
-            with open(self.list_file, encoding='utf-8-sig') as file:
-                lines = file.readlines()
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f'list_file {self.list_file!r} is not UTF-8 text ({error}); expected '
-                'one video per line. Save it as UTF-8'
-            ) from error
-        for number, line in enumerate(lines, start=1):
-            entry = line.strip()
-            if entry and not entry.startswith('#'):
+        for number, entry in read_lines(self.list_file):
+            if not entry.startswith('#'):
                 yield number, entry
 
     def _look_up(self, number: int, entry: str) -> VideoRecord:
         """Make the record of the video in line ``number``."""
+        if leaves(entry) and not self.outside:
+            raise ValueError(
+                f'{self.list_file}:{number}: {entry!r} leads out of data_root '
+                f'{self.data_root!r}; if you trust the list, set '
+                'dataset.source.outside=True'
+            )
         path = os.path.join(self.data_root, entry)
         if os.path.isfile(path):
             return self._files.probe(path, entry)

@@ -75,9 +75,9 @@ class YouTubeVOS(FrameSource):
         if not os.path.exists(self._meta_file):
             return None
         try:
-            with open(self._meta_file, encoding='utf-8') as file:
-                names = set(json.load(file)['videos'])
-        except (ValueError, KeyError, TypeError) as error:
+            with open(self._meta_file, encoding='utf-8-sig') as file:
+                names = {str(name) for name in json.load(file)['videos']}
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(
                 f'{self._meta_file} is not the meta.json of YouTube-VOS, an object with '
                 f'"videos" ({error!r}). Fetch it anew, or remove it to use every video'
