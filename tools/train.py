@@ -14,6 +14,11 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from videomac.checkpoints import UnusableCheckpointError
+from videomac.engine.checkpoint_files import (
+    CheckpointError,
+    check_folder,
+    newest_intact,
+)
 from videomac.utils import expand_shortcuts, find_config
 from videomac.utils.distributed import end_processes, prepare_cpu_processes
 from videomac.utils.memory import keep_freed_memory
@@ -141,10 +146,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     cfg = merge_args(Config.fromfile(config), args)
     prepare_cpu_processes(cfg)
     keep_freed_memory()
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     try:
+        check_folder(cfg.work_dir)
+        if cfg.get('resume') and cfg.get('load_from') is None:
+            cfg.load_from = newest_intact(cfg.work_dir)
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         runner.train()
-    except UnusableCheckpointError as error:
+    except (CheckpointError, UnusableCheckpointError) as error:
         raise SystemExit(f'train.py: {error}') from error
     end_processes()
 

@@ -5,11 +5,14 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', interval=10, max_keep_ckpts=3),
+    checkpoint=dict(type='VerifiedCheckpointHook', interval=10, max_keep_ckpts=3),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     # Without it mmengine cannot resume from its own checkpoints (torch >= 2.6).
     safe_checkpoint=dict(type='SafeCheckpointHook'),
     loader_check=dict(type='LoaderCheckHook'),
+    # A stop costs nothing: docs/en/promises.md.
+    exact_resume=dict(type='ExactResumeHook'),
+    preemption=dict(type='PreemptionHook'),
 )
 
 env_cfg = dict(

@@ -312,3 +312,20 @@ def test_folders_that_cannot_be_written_to(tmp_path: Path) -> None:
     (tmp_path / 'file').write_bytes(b'')
     with pytest.raises(CheckpointError, match='--work-dir'):
         check_folder(tmp_path / 'file' / 'below')
+
+
+def test_a_folder_without_permission(tmp_path: Path) -> None:
+    """The superuser may write anywhere, so a child becomes somebody else."""
+    tmp_path.chmod(0o500)
+    child = os.fork()
+    if child == 0:
+        if os.getuid() == 0:
+            os.setuid(65534)
+        try:
+            check_folder(tmp_path)
+        except CheckpointError as error:
+            os._exit(7 if 'Permission denied' in str(error) else 8)
+        os._exit(9)
+    status = os.waitpid(child, 0)[1]
+    tmp_path.chmod(0o700)
+    assert os.waitstatus_to_exitcode(status) == 7

@@ -12,6 +12,7 @@ import errno
 import logging
 import os
 import pickle
+import platform
 import shutil
 import zipfile
 from contextlib import suppress
@@ -148,7 +149,8 @@ def check_folder(folder: str | Path, size: int = 0) -> int:
     Raises:
         CheckpointError: If the folder cannot be written to, or the disk is too full.
     """
-    probe = Path(folder) / '.write_probe'
+    # Every process of a run may do this at the same time.
+    probe = Path(folder) / f'.write_probe.{platform.node()}.{os.getpid()}'
     try:
         write_durably(probe, b'videomac')
         probe.unlink()
