@@ -2,7 +2,11 @@
 
 from .bfloat16_optim_wrapper import BFloat16OptimWrapper
 from .hooks import (
+    ExactResumeHook,
     LoaderCheckHook,
+    Preempted,
+    PreemptionHook,
+    ResumeError,
     SafeCheckpointHook,
     StrictLoadHook,
     TargetEMAHook,
@@ -10,13 +14,20 @@ from .hooks import (
 )
 from .knn_loop import KNNTestLoop
 from .layer_decay import LayerDecayOptimWrapperConstructor
+from .loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from .optim_constructor import TrainableOptimWrapperConstructor
 
 __all__ = [
     'BFloat16OptimWrapper',
+    'EpochBasedTrainLoop',
+    'ExactResumeHook',
+    'IterBasedTrainLoop',
     'KNNTestLoop',
     'LayerDecayOptimWrapperConstructor',
     'LoaderCheckHook',
+    'Preempted',
+    'PreemptionHook',
+    'ResumeError',
     'SafeCheckpointHook',
     'StrictLoadHook',
     'TargetEMAHook',

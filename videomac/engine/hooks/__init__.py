@@ -1,13 +1,19 @@
 """Hooks of the training loop."""
 
+from .exact_resume import ExactResumeHook, ResumeError
 from .loader_check import LoaderCheckHook
+from .preemption import Preempted, PreemptionHook
 from .safe_checkpoint import SafeCheckpointHook
 from .strict_load import StrictLoadHook
 from .target_ema import TargetEMAHook
 from .verified_checkpoint import VerifiedCheckpointHook
 
 __all__ = [
+    'ExactResumeHook',
     'LoaderCheckHook',
+    'Preempted',
+    'PreemptionHook',
+    'ResumeError',
     'SafeCheckpointHook',
     'StrictLoadHook',
     'TargetEMAHook',

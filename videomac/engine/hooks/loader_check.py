@@ -28,9 +28,10 @@ class LoaderCheckHook(Hook):
         loader = runner.train_dataloader
         if len(loader) > 0:
             return
+        batch_size = loader.batch_sampler.batch_size
         raise ValueError(
             f'the training data has {len(loader.dataset)} samples, fewer than a batch of '
-            f'{loader.batch_size} on each of {runner.world_size} process(es), and '
+            f'{batch_size} on each of {runner.world_size} process(es), and '
             'incomplete batches are dropped: nothing would be trained. Set a smaller '
             'train_dataloader.batch_size or add data.'
         )

@@ -1,0 +1,183 @@
+"""Saves and stops when the machine is about to be taken away."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import all_reduce, barrier, is_main_process
+from mmengine.hooks import CheckpointHook, Hook
+
+from ...registry import HOOKS
+from ...utils.signals import STOP_SIGNALS, hold_signals, release_signals
+
+__all__ = ['EXIT_CODE', 'NOTE', 'Preempted', 'PreemptionHook']
+
+#: Exit status of a run that was asked to stop and can be resumed (EX_TEMPFAIL).
+EXIT_CODE = 75
+#: Environment variable with a file in which to note the exit status instead of exiting
+#: with it: torchrun takes every status but 0 for a crash and starts the processes again.
+NOTE = 'VIDEOMAC_EXIT_NOTE'
+
+_INFO = 'preemption_checkpoint'
+
+
+class Preempted(SystemExit):
+    """Ends the run after it was asked to stop and has saved."""
+
+
+@HOOKS.register_module()
+class PreemptionHook(Hook):
+    """On SIGTERM or SIGUSR1, save at the end of the iteration and exit.
+
+    The signal may reach any of the processes; all agree at each iteration whether to
+    stop. The checkpoint is ``iter_<n>.pth`` in the folder of the other checkpoints, and
+    ``last_checkpoint`` names it, so that ``--resume`` goes on from there. With
+    checkpoints by epoch there is at most one of these files.
+
+    The process exits with status 75 (:data:`EXIT_CODE`). If the environment variable
+    ``VIDEOMAC_EXIT_NOTE`` names a file, the status is written there and the exit is 0:
+    ``tools/dist_train.sh`` needs this, see :data:`NOTE`.
+
+    Args:
+        signals: Names of the signals.
+
+    Raises:
+        ValueError: If a signal has no such name on this system.
+    """
+
+    # After the checkpoint hook, so that a regular checkpoint of this iteration is saved.
+    priority = 'LOWEST'
+
+    def __init__(self, signals: Sequence[str] = STOP_SIGNALS) -> None:
+        unknown = [name for name in signals if name not in signal.Signals.__members__]
+        if unknown:
+            raise ValueError(f'this system has no signals {unknown}')
+        self.signals = tuple(signals)
+        self._received: str | None = None
+        self._old: dict[str, Any] = {}
+        self._common_val_iters = 0
+
+    def before_run(self, runner: Any) -> None:
+        """Listen."""
+        if threading.current_thread() is not threading.main_thread():
+            runner.logger.warning(
+                'PreemptionHook: Python receives signals in the main thread only, so '
+                'this run will not save when it is asked to stop'
+            )
+            return
+        for name in self.signals:
+            self._old[name] = signal.signal(signal.Signals[name], self._receive)
+
+    def _receive(self, number: int, frame: Any) -> None:
+        # Nothing else: whatever the process was doing is not finished.
+        self._received = signal.Signals(number).name
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Save and exit if any process was asked to stop.
+
+        Raises:
+            Preempted: It was.
+        """
+        if self._agree():
+            self._stop(runner, runner.iter + 1)
+
+    def before_val_epoch(self, runner: Any) -> None:
+        """Workers start between here and the first iteration; see hold_signals."""
+        if self._old:
+            hold_signals()
+            # Processes may have different numbers of batches, but agree in all they have.
+            batches = torch.tensor(len(runner.val_dataloader))
+            all_reduce(batches, 'min')
+            self._common_val_iters = int(batches)
+
+    def before_val_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None
+    ) -> None:
+        """The workers are there: signals may come."""
+        if self._old and batch_idx == 0:
+            release_signals()
+
+    def after_val_epoch(self, runner: Any, metrics: Any = None) -> None:
+        """The same, if there was nothing to validate."""
+        if self._old:
+            release_signals()
+
+    def after_val_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Save and exit in the middle of a validation, which a resumed run repeats.
+
+        Raises:
+            Preempted: A process was asked to stop.
+        """
+        training = hasattr(runner._train_loop, 'dataloader')
+        if training and batch_idx < self._common_val_iters and self._agree():
+            self._stop(runner, runner.iter)
+
+    def after_run(self, runner: Any) -> None:
+        """Leave the signals as they were."""
+        for name, handler in self._old.items():
+            signal.signal(signal.Signals[name], handler)
+        self._old = {}
+
+    def _agree(self) -> bool:
+        """Whether any process was asked to stop; all have to call this."""
+        asked = torch.tensor(int(self._received is not None))
+        all_reduce(asked, 'max')
+        return bool(asked)
+
+    def _stop(self, runner: Any, iteration: int) -> None:
+        """Save and exit.
+
+        Args:
+            runner: The runner.
+            iteration: Number of finished iterations.
+
+        Raises:
+            Preempted: Always.
+        """
+        reason = self._received or 'a signal in another process'
+        runner.logger.warning(f'{reason}: saving after iteration {iteration}')
+        self._save(runner, iteration)
+        barrier()  # whoever exits first may take the others along
+        runner.logger.warning(f'stopped by {reason}; --resume goes on from here')
+        note = os.environ.get(NOTE)
+        if note is None:
+            raise Preempted(EXIT_CODE)
+        if is_main_process():
+            Path(note).write_text(f'{EXIT_CODE}\n')
+        raise Preempted(0)
+
+    @staticmethod
+    def _save(runner: Any, iteration: int) -> None:
+        saved = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
+        if not saved:
+            runner.logger.warning('there is no CheckpointHook: nothing is saved')
+            return
+        hook, hub = saved[0], runner.message_hub
+        previous = None
+        if hook.by_epoch:
+            # The run ends here: the hook need not be put back as it was.
+            hook.by_epoch, hook.filename_tmpl, hook.max_keep_ckpts = (
+                False,
+                'iter_{}.pth',
+                0,
+            )
+            previous = hub.runtime_info.get(_INFO)
+            hub.update_info(_INFO, iteration)
+        hook._save_checkpoint_with_step(
+            runner, iteration, meta=dict(epoch=runner.epoch, iter=iteration)
+        )
+        if previous in (None, iteration) or not is_main_process():
+            return
+        new, old = (Path(hook.out_dir, f'iter_{n:d}.pth') for n in (iteration, previous))
+        if new.is_file():  # the disk may have been full
+            old.unlink(missing_ok=True)
