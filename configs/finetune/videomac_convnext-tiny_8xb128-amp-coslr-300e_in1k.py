@@ -1,9 +1,4 @@
-_base_ = [
-    '../_base_/models/finetune.py',
-    '../_base_/datasets/imagenet.py',
-    '../_base_/schedules/adamw_layerdecay_300e.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['./videomac_convnextv2-tiny_8xb128-amp-coslr-300e_in1k.py']
 
 # Table 5 over 300 epochs. The paper does not give its recipe: this is that of V2-T, which
 # differs from V1's own (Liu et al., 2022) in layer decay, batch and warm-up, with V1-T's
@@ -11,30 +6,12 @@ _base_ = [
 pretraining = 'videomac_convnext-tiny_8xb32-amp-coslr-100e_ytvos'
 checkpoint = f'work_dirs/{pretraining}/epoch_100.pth'
 drop_path_rate = 0.1
-ema_momentum = 1e-4  # of the new weights: a decay of 0.9999
 
 model = dict(
     backbone=dict(
+        _delete_=True,
         type='mmpretrain.ConvNeXt',
         arch='tiny',
         drop_path_rate=drop_path_rate,
         init_cfg=dict(
-            type='Pretrained', checkpoint=checkpoint, prefix='encoder')),
-    head=dict(
-        num_classes=_base_.num_classes,
-        in_channels=768,
-        loss=dict(num_classes=_base_.num_classes)),
-    # what a checkpoint overwrites, and a run without one starts from
-    init_cfg=dict(
-        type='TruncNormal', layer=['Conv2d', 'Linear'], std=0.02, bias=0.0))
-
-optim_wrapper = dict(type='AmpOptimWrapper', loss_scale='dynamic')
-
-default_hooks = dict(strict_load=dict(type='StrictLoadHook'))
-custom_hooks = [
-    dict(
-        type='mmpretrain.EMAHook',
-        momentum=ema_momentum,
-        priority='ABOVE_NORMAL'),
-    dict(type='mmpretrain.ClassNumCheckHook'),
-]
+            type='Pretrained', checkpoint=checkpoint, prefix='encoder')))

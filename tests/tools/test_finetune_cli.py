@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 
 from videomac.registry import DATASETS, HOOKS, LOOPS, MODELS, OPTIM_WRAPPERS
@@ -94,6 +96,18 @@ RECIPES = {
     # SparK's downstream_imagenet: base_lr 2e-3, batch 4096
     'resnet50': (2e-3 * 4096 / 256, 300, 5, 0.7, 0.05),
 }
+#: Encoders that are fine-tuned by the recipe of another, and their blocks a stage.
+OTHERS = {
+    'released-convnextv2-tiny': ('convnextv2-tiny', [3, 3, 9, 3]),
+    'released-convnextv2-small': ('convnextv2-tiny', [3, 3, 27, 3]),
+    'released-convnextv2-base': ('convnextv2-tiny', [3, 3, 27, 3]),
+    'isotropic-convnextv2-small': ('convnextv2-tiny', [18]),
+    'released-convnext-tiny': ('convnext-tiny', [3, 3, 9, 3]),
+    'released-convnext-small': ('convnext-tiny', [3, 3, 27, 3]),
+    'released-resnet18': ('resnet50', [2, 2, 2, 2]),
+    'released-resnet50': ('resnet50', [3, 4, 6, 3]),
+}
+RECIPES |= {name: RECIPES[like] for name, (like, _) in OTHERS.items()}
 
 
 @pytest.mark.parametrize('name', RECIPES)
@@ -111,6 +125,28 @@ def test_recipe(name: str) -> None:
     assert cfg.model.head.loss.label_smooth_val == 0.1
     assert [a.type for a in cfg.model.train_cfg.augments] == ['Mixup', 'CutMix']
     assert cfg.custom_hooks[0].momentum == pytest.approx(1 - 0.9999)
+
+
+@pytest.mark.parametrize('name', OTHERS)
+def test_released_and_isotropic_encoders_classify(name: str) -> None:
+    """Logits come out, and the learning rate decays through all blocks."""
+    (path,) = ROOT.glob(f'videomac_{name}_*-300e_in1k.py')
+    cfg = Config.fromfile(path)
+    model: Any = MODELS.build(cfg.model)
+    settings = cfg.optim_wrapper.paramwise_cfg
+    wrapper = build_optim_wrapper(
+        model,
+        {k: v for k, v in cfg.optim_wrapper.items() if k != 'loss_scale'}
+        | dict(type='OptimWrapper'),
+    )
+    groups = wrapper.optimizer.param_groups
+    lrs = sorted({group['lr'] for group in groups}, reverse=True)
+    blocks = sum(math.ceil(n / settings.blocks_per_layer) for n in OTHERS[name][1])
+    layers = blocks + 1 + settings.stem_apart  # the head is one
+    lr, decay = cfg.optim_wrapper.optimizer.lr, settings.layer_decay_rate
+    assert lrs == pytest.approx([lr * decay**depth for depth in range(layers)])
+    model.eval()
+    assert model(torch.randn(2, 3, 64, 64)).shape == (2, 1000)
 
 
 def test_a_shortcut_sets_every_place_and_places_win() -> None:

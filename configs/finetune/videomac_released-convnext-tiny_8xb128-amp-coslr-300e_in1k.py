@@ -1,0 +1,18 @@
+_base_ = ['./videomac_convnextv2-tiny_8xb128-amp-coslr-300e_in1k.py']
+
+# The topology of the released code, the recipe of V1-T
+pretraining = 'videomac_released-convnext-tiny_8xb32-amp-coslr-100e_ytvos'
+checkpoint = f'work_dirs/{pretraining}/epoch_100.pth'
+drop_path_rate = 0.1
+
+model = dict(
+    backbone=dict(
+        _delete_=True,
+        type='ReleasedConvNeXt',
+        arch='tiny',
+        use_grn=False,
+        drop_path_rate=drop_path_rate,
+        init_cfg=dict(
+            type='Pretrained', checkpoint=checkpoint, prefix='encoder')),
+    neck=dict(type='mmpretrain.GlobalAveragePooling'),  # of the normed map
+)
