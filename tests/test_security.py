@@ -30,7 +30,7 @@ from tests.datasets.trees import make_davis, moving_squares
 from tests.tools.test_finetune_cli import ROOT, draw, knn_config, options
 from tests.tools.test_train_cli import load_tool
 from tests.tools.test_vis_affinity import PROPAGATION
-from videomac.apis import get_model, load_encoder
+from videomac.apis import Propagator, Reconstructor, get_model, load_encoder
 from videomac.checkpoints import load_plain, read_checkpoint, read_header
 from videomac.models.weights import load_weights
 from videomac.registry import MODELS
@@ -160,6 +160,12 @@ ENTRIES: dict[str, Callable[[Path], object]] = {
     'load_plain': lambda path: load_plain(str(path)),
     'read_checkpoint': read_checkpoint,
     'load_encoder': load_encoder,
+    'Propagator': Propagator,
+    'Propagator of a config': lambda path: Propagator(
+        dict(type='mmpretrain.ResNet', depth=18), path
+    ),
+    'Reconstructor': Reconstructor,
+    'Reconstructor of a config': lambda path: Reconstructor(path, 'videomac/demo.py'),
     'get_model': lambda path: get_model('videomac/demo.py', pretrained=str(path)),
 }
 
