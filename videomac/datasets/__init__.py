@@ -1,11 +1,13 @@
 """Data sets, the sources they read from, and transforms."""
 
+from .collate import repeated_collate
 from .davis import DAVISDataset
 from .frame_pairs import FramePairDataset
 from .jhmdb import JHMDBDataset
 from .label_maps import LabelMapError
 from .propagation_sample import PropagationVideo
 from .sources import (
+    EncodedFrames,
     FrameFolders,
     FrameSource,
     UnreadableVideoError,
@@ -28,6 +30,7 @@ from .youtube_vos_eval import YouTubeVOSDataset
 __all__ = [
     'BrokenTreeError',
     'DAVISDataset',
+    'EncodedFrames',
     'FrameFolders',
     'FramePairDataset',
     'FrameSource',
@@ -46,4 +49,5 @@ __all__ = [
     'VideoRecord',
     'YouTubeVOS',
     'YouTubeVOSDataset',
+    'repeated_collate',
 ]

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from videomac.registry import DATASETS, TRANSFORMS
 
-from .sources import FrameSource, UnreadableVideoError, VideoRecord
+from .sources import EncodedFrames, FrameSource, UnreadableVideoError, VideoRecord
 from .sources.diagnosis import printable
 
 __all__ = ['FramePairDataset']
@@ -36,13 +36,18 @@ class FramePairDataset(Dataset[Any]):
         source: Where the frames come from, a :class:`FrameSource` or its config.
         pipeline: Transforms or their configs, applied in turn to a dict of ``frames``
             (uint8 tensor ``[T, 3, H, W]``, RGB, not always contiguous), ``video``
-            (name) and ``frame_indices`` (list of T).
+            (name) and ``frame_indices`` (list of T). If the first has an attribute
+            ``takes_encoded`` that is true, its ``frames`` may be
+            :class:`EncodedFrames`, of which it decodes what it needs.
         gap: Distance of the frames of a sample in frames, at least 1.
         num_frames: Number T of frames in a sample, at least 1.
         fraction: Share of the videos to use, in (0, 1]; at least one video is used.
             The choice is made before short videos are left out, so that it does not
             depend on ``gap``.
         seed: Seed of that choice.
+        repeats: How many times the pipeline is applied to frames that were decoded
+            once. Above 1 an item is a list of samples, which ``repeated_collate``
+            puts into one batch.
         max_unreadable: Share of reads that may fail, in [0, 1], judged from
             ``min_draws`` reads on.
         min_draws: Number of reads before the share is judged: so few that a
@@ -62,11 +67,12 @@ class FramePairDataset(Dataset[Any]):
         num_frames: int = 2,
         fraction: float = 1.0,
         seed: int = 0,
+        repeats: int = 1,
         max_unreadable: float = 0.05,
         min_draws: int = 200,
         max_refetch: int = 20,
     ) -> None:
-        counts = {'gap': gap, 'num_frames': num_frames}
+        counts = {'gap': gap, 'num_frames': num_frames, 'repeats': repeats}
         counts |= {'min_draws': min_draws, 'max_refetch': max_refetch}
         for name, value in counts.items():
             if not isinstance(value, int) or value < 1:
@@ -79,6 +85,7 @@ class FramePairDataset(Dataset[Any]):
             raise ValueError(f'max_unreadable must be in [0, 1], got {max_unreadable!r}')
         self.gap = gap
         self.num_frames = num_frames
+        self.repeats = repeats
         self.max_unreadable = max_unreadable
         self.min_draws = min_draws
         self.max_refetch = max_refetch
@@ -96,6 +103,8 @@ class FramePairDataset(Dataset[Any]):
         self.pipeline = Compose(
             [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline]
         )
+        first = next(iter(self.pipeline.transforms), None)
+        self._takes_encoded = getattr(first, 'takes_encoded', False)
         self.videos = self._long_enough(_choose(self.source.scan(), fraction, seed))
         # Samples up to and including each video: finds the video of a sample.
         lengths = [video.num_frames - self._span for video in self.videos]
@@ -187,7 +196,7 @@ class FramePairDataset(Dataset[Any]):
             index: Number of the sample.
 
         Returns:
-            What the pipeline makes of the sample.
+            What the pipeline makes of the sample; a list if ``repeats`` is above 1.
 
         Raises:
             IndexError: ``index`` is out of range.
@@ -197,18 +206,25 @@ class FramePairDataset(Dataset[Any]):
             video, indices = self.locate(index)
             self._draws += 1
             try:
-                frames = self.source.read(video, indices)
+                return self._make(video, indices)
             except UnreadableVideoError as error:
                 self._note(error)
                 index = self._replacement(index, attempt)
-                continue
-            results = {
-                'frames': torch.from_numpy(frames).permute(0, 3, 1, 2),
-                'video': video.name,
-                'frame_indices': indices,
-            }
-            return self.pipeline(results)
         raise self._give_up(f'{self.max_refetch} samples in a row cannot be read')
+
+    def _make(self, video: VideoRecord, indices: list[int]) -> Any:
+        """Read frames and apply the pipeline, ``repeats`` times if that is above 1."""
+        encoded = self.source.fetch(video, indices) if self._takes_encoded else None
+        frames: EncodedFrames | torch.Tensor
+        if encoded is None:
+            pixels = self.source.read(video, indices)
+            frames = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+        else:  # decoded once if the pipeline runs more than once
+            frames = encoded if self.repeats == 1 else encoded.decode()
+        results = {'frames': frames, 'video': video.name, 'frame_indices': indices}
+        if self.repeats == 1:
+            return self.pipeline(results)
+        return [self.pipeline(dict(results)) for _ in range(self.repeats)]
 
     def _replacement(self, index: int, attempt: int) -> int:
         """Number of the sample to read for one that cannot be read.

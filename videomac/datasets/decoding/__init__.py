@@ -1,7 +1,7 @@
 """Decoding no more of a picture than a crop needs. Nothing here knows of data sets."""
 
 from .crop import crop_jpegs
-from .decoders import DECODERS, best_decoder
+from .decoders import DECODERS, best_decoder, decode_region
 from .header import JpegHeader, read_header
 from .resample import Window, plan_window, resize_window
 
@@ -11,6 +11,7 @@ __all__ = [
     'Window',
     'best_decoder',
     'crop_jpegs',
+    'decode_region',
     'plan_window',
     'read_header',
     'resize_window',

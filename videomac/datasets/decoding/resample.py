@@ -21,7 +21,7 @@ __all__ = ['Window', 'plan_window', 'resize_window']
 #: Rows by which the output may be continued, and by how much of an output pixel the
 #: grid may then miss the edge of a pixel.
 _MOST_ADDED = 16
-_TOLERANCE = 0.08
+_TOLERANCE = 0.05
 #: Added to sizes before they are rounded down, against rounding errors.
 _EPSILON = 1e-4
 

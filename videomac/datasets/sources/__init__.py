@@ -1,12 +1,14 @@
 """Where frames come from."""
 
 from .base import FrameSource, UnreadableVideoError, VideoRecord
+from .encoded import EncodedFrames
 from .frame_folders import FrameFolders
 from .video_files import VideoFiles
 from .video_list import VideoList
 from .youtube_vos import YouTubeVOS
 
 __all__ = [
+    'EncodedFrames',
     'FrameFolders',
     'FrameSource',
     'UnreadableVideoError',

@@ -1,11 +1,16 @@
 """What every source of frames is: a list of videos and a way to read frames of one."""
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .encoded import EncodedFrames
 
 from .diagnosis import printable
 
@@ -78,3 +83,29 @@ class FrameSource(ABC):
             UnreadableVideoError: A frame is missing, cannot be decoded, or differs in
                 size from the others.
         """
+
+    def fetch(self, video: VideoRecord, indices: Sequence[int]) -> 'EncodedFrames | None':
+        """Read some frames of one video without decoding them, where that can be done.
+
+        A transform that takes a part of the frames then decodes no more than it needs.
+        Here it can be done for videos with ``frames``, which are image files; a source
+        that keeps them otherwise has its own.
+
+        Args:
+            video: A video from :meth:`scan`.
+            indices: T frame numbers in ``[0, video.num_frames)``.
+
+        Returns:
+            The frames, or None where only :meth:`read` will do.
+
+        Raises:
+            UnreadableVideoError: A frame is missing, cannot be decoded, or differs in
+                size from the others.
+        """
+        if not video.frames:
+            return None
+        from .encoded import EncodedFrames  # which needs the error above
+
+        return EncodedFrames.from_disk(
+            [os.path.join(video.path, video.frames[i]) for i in indices]
+        )

@@ -1,5 +1,6 @@
 """Frames stored as image files: how to list, order and decode them."""
 
+import io
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +14,9 @@ from .diagnosis import diagnose
 
 __all__ = [
     'IMAGE_SUFFIXES',
+    'check_one_size',
     'check_suffixes',
+    'decode_image',
     'image_names',
     'natural_key',
     'read_image',
@@ -115,6 +118,26 @@ def read_image(path: str) -> NDArray[np.uint8]:
         raise UnreadableVideoError(path, diagnose(path, error)) from error
 
 
+def decode_image(content: bytes, path: str) -> NDArray[np.uint8]:
+    """Decode the content of an image file, as :func:`read_image` does.
+
+    Args:
+        content: The whole file.
+        path: Its name, for messages.
+
+    Raises:
+        UnreadableVideoError: It cannot be decoded.
+    """
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return _to_rgb(image)
+    except Exception as error:
+        # What is packed with others has a name, but no file of its own.
+        packed = not os.path.lexists(path)
+        reason = f'cannot be decoded ({error})' if packed else diagnose(path, error)
+        raise UnreadableVideoError(path, reason) from error
+
+
 def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     """Decode to 8 bits: of 16 bits the high byte, of transparency the colours.
 
@@ -146,12 +169,25 @@ def read_images(paths: Sequence[str]) -> NDArray[np.uint8]:
             from the first.
     """
     images = [read_image(path) for path in paths]
-    first = images[0].shape
-    for path, image in zip(paths, images, strict=True):
-        if image.shape != first:
+    check_one_size(paths, [image.shape[:2] for image in images])
+    return np.stack(images)
+
+
+def check_one_size(paths: Sequence[str], sizes: Sequence[tuple[int, int]]) -> None:
+    """Check that the frames of a sample have one size.
+
+    Args:
+        paths: T files.
+        sizes: Their heights and widths.
+
+    Raises:
+        UnreadableVideoError: One differs from the first.
+    """
+    first = sizes[0]
+    for path, size in zip(paths, sizes, strict=True):
+        if size != first:
             raise UnreadableVideoError(
                 path,
-                f'is {image.shape[1]}x{image.shape[0]} pixels, but {paths[0]} of the '
+                f'is {size[1]}x{size[0]} pixels, but {paths[0]} of the '
                 f'same video is {first[1]}x{first[0]}; all frames must have one size',
             )
-    return np.stack(images)

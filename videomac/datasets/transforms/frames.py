@@ -18,6 +18,8 @@ from torchvision.transforms.v2 import functional as tvf
 
 from videomac.registry import TRANSFORMS
 
+from ..sources import EncodedFrames
+
 __all__ = [
     'FramesColorJitter',
     'FramesRandomFlip',
@@ -61,6 +63,8 @@ def _interpolation(name: str) -> v2.InterpolationMode:
 class FramesRandomResizedCrop(BaseTransform):
     """Cut the same random window from all frames and resize it, with antialiasing.
 
+    As the first of a pipeline it gets the frames undecoded, and decodes what it needs.
+
     Args:
         size: Size of the result in pixels, one number or (height, width).
         scale: Range of the window's area as a fraction of the frame's, in (0, 1].
@@ -70,6 +74,8 @@ class FramesRandomResizedCrop(BaseTransform):
     Raises:
         ValueError: An argument is out of its range.
     """
+
+    takes_encoded = True
 
     def __init__(
         self,
@@ -87,8 +93,17 @@ class FramesRandomResizedCrop(BaseTransform):
         )
 
     def transform(self, results: Results) -> Results:
-        """Crop ``frames`` ``[T, 3, H, W]`` to ``[T, 3, *size]``."""
-        results['frames'] = self._crop(results['frames'])
+        """Crop ``frames`` ``[T, 3, H, W]``, or encoded, to ``[T, 3, *size]``."""
+        frames = results['frames']
+        if isinstance(frames, EncodedFrames):
+            # Stands for the frames, whose size is all that is asked for.
+            like = torch.empty(()).expand(3, *frames.size)
+            w = self._crop.make_params([like])
+            window = w['top'], w['left'], w['height'], w['width']
+            mode = self._crop.interpolation.value
+            results['frames'] = frames.crop(window, self._crop.size, mode)
+        else:
+            results['frames'] = self._crop(frames)
         return results
 
     def __repr__(self) -> str:
