@@ -2,7 +2,7 @@
 
 from .archives import Limits, Scan, scan
 from .command import make_parser, run_command
-from .convert import check_tree, convert
+from .conversion import check_tree, convert
 from .converter import (
     Converter,
     check_frames,

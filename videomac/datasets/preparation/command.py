@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from .archives import Limits
-from .convert import check_tree, convert
+from .conversion import check_tree, convert
 from .converter import Converter
 from .tasks import WorkerDiedError
 

@@ -136,8 +136,7 @@ def open_member(member: Member) -> Iterator[BinaryIO]:
         with open(member.source, 'rb') as file:
             yield io.BufferedReader(Region(file, member.place, member.size), _BLOCK)
     elif member.kind == 'zip':
-        # A process must not share the position in a file with the one that made it.
-        archive, infos = _zip_index(member.source, os.getpid())
+        archive, infos = _zip_index(member.source, _identity(member.source))
         try:
             opened = archive.open(infos[member.place])
         except (*READ_ERRORS, RuntimeError, KeyError) as error:
@@ -148,9 +147,18 @@ def open_member(member: Member) -> Iterator[BinaryIO]:
         raise ValueError(f'{member.path} can only be read from the beginning')
 
 
+def _identity(path: str) -> tuple[int, ...]:
+    """Changes with the file, and with the process.
+
+    A process must not share the position in a file with the one that it was forked from.
+    """
+    status = os.stat(path)
+    return os.getpid(), status.st_ino, status.st_size, status.st_mtime_ns
+
+
 @lru_cache(maxsize=4)
 def _zip_index(
-    path: str, process: int
+    path: str, identity: tuple[int, ...]
 ) -> tuple[zipfile.ZipFile, dict[int, zipfile.ZipInfo]]:
     """Open a zip once in a process; its members by the offsets of their headers."""
     archive = zipfile.ZipFile(path)

@@ -135,9 +135,12 @@ def _write_lists(
     target: Target, lists: Mapping[str, str], entries: dict[str, Entry]
 ) -> None:
     for name, text in lists.items():
-        if not (target.root / name).exists():
+        path = target.root / name
+        if not path.exists():
             target.write(name, text.encode())
-            entries[name] = Entry.of_text(name, text)
+        elif name in entries or path.read_bytes() != text.encode():
+            continue  # the list of a source, or the user's own
+        entries[name] = Entry.of_text(name, text)
 
 
 def _summary(

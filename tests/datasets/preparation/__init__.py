@@ -1,0 +1,1 @@
+"""Archives, targets and manifests of the converters."""

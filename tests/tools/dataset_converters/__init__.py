@@ -1,0 +1,1 @@
+"""The converters as a user runs them."""
