@@ -11,7 +11,7 @@ from torch import Tensor
 from ..geometry import Window
 from ..patch_tensor import PatchTensor, implements
 from ..sparse_map import Handler
-from .convolution import HaloConvolution
+from .halo_convolution import HaloConvolution
 from .pad import conv_padded
 
 __all__ = ['conv2d', 'linear']
@@ -30,11 +30,12 @@ def conv2d(
 ) -> PatchTensor:
     """Convolve: read zeros where nothing is visible, write visible cells only.
 
-    There are three ways to compute it (see docs/design/performance.md):
+    There are four ways to compute it (see docs/design/performance.md):
 
     - 1x1 kernels are a matrix product on the cells;
     - kernels as large as their stride stay inside a patch: a reshape and a product;
-    - others gather each patch with the halo that they read.
+    - others gather each patch with the halo that they read;
+    - or work on the dense map, where halos would hold several times as many cells.
     """
     x.require_layout('conv2d', channels_last=False)
     if not x.padding.fills_with(0.0):

@@ -13,7 +13,8 @@ from ..geometry import Window, check_pooling
 from ..patch_grid import PatchGrid
 from ..patch_tensor import PatchTensor, implements
 from ..sparse_map import Handler
-from .convolution import read_windows
+from .cells import add_to_cells
+from .halo_convolution import read_windows
 from .pad import padded_dense
 
 __all__ = ['avg_pool2d', 'max_pool2d']
@@ -68,13 +69,11 @@ class _MaxPool(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         """Hand each gradient to the cell that was the maximum."""
         (place,) = ctx.saved_tensors
-        count, h, w, channels = ctx.shape
+        _, h, w, channels = ctx.shape
         start, length = ctx.view.reach((grad.shape[1], grad.shape[2]))
         table = ctx.grid.window_table((h, w), start, length).flatten(1)
         cells = table.gather(1, place.flatten(1).long()).view(-1, channels)
-        total = grad.new_zeros(count * h * w + 1, channels)
-        total.scatter_add_(0, cells, grad.reshape(-1, channels))
-        return total[:-1].view(ctx.shape), None, None
+        return add_to_cells(grad.reshape(-1, channels), cells, ctx.shape), None, None
 
 
 @implements('avg_pool2d')

@@ -7,14 +7,9 @@ from torch import Tensor
 
 from ..geometry import Window
 from ..patch_grid import PatchGrid
+from .cells import add_to_cells, with_blank
 
-__all__ = ['Unfolded', 'with_blank']
-
-
-def with_blank(data: Tensor, fill: float = 0.0) -> Tensor:
-    """Cells [N * h * w + 1, C] of patches, the last of which stands for all masked."""
-    flat = data.reshape(-1, data.shape[3])
-    return torch.cat([flat, flat.new_full((1, data.shape[3]), fill)])
+__all__ = ['Unfolded']
 
 
 def _swapped(values: Tensor) -> Tensor:
@@ -80,10 +75,8 @@ class Unfolded:
         rows = grad.reshape(-1, grad.shape[3]) @ self.kernel
         if self.taps_last:
             rows = _swapped(rows.view(-1, channels, taps))
-        count = self.shape[0] * self.shape[1] * self.shape[2]
-        total = rows.new_zeros(count + 1, channels)
-        total.index_add_(0, self.table.flatten(), rows.view(-1, channels))
-        return total[:-1].view(*self.shape, channels)
+        rows = rows.view(-1, channels)
+        return add_to_cells(rows, self.table.flatten(), (*self.shape, channels))
 
     def weight_grad(self, data: Tensor, grad: Tensor) -> Tensor:
         """Gradient of the kernel, shape [O, C, k, l]."""

@@ -12,7 +12,8 @@ from torch.autograd.function import once_differentiable
 
 from ..geometry import Window
 from ..patch_grid import PatchGrid
-from .unfolded import Unfolded, with_blank
+from .cells import add_to_cells, with_blank
+from .unfolded import Unfolded
 
 __all__ = ['HaloConvolution', 'read_windows']
 
@@ -169,9 +170,9 @@ def _dense_grads(
     _, h, w, channels = data.shape
     start, length = view.reach((grad.shape[1], grad.shape[2]))
     table = grid.window_table((h, w), start, length).flatten()
-    total = grad.new_zeros(len(grid.index) * h * w + 1, channels)
-    total.index_add_(0, table, of_halo.permute(0, 2, 3, 1).reshape(-1, channels))
-    return total[:-1].view(data.shape), of_weight
+    of_cells = of_halo.permute(0, 2, 3, 1).reshape(-1, channels)
+    shape = len(grid.index), h, w, channels
+    return add_to_cells(of_cells, table, shape), of_weight
 
 
 def _gradients(
@@ -184,19 +185,17 @@ def _gradients(
 ) -> tuple[Tensor | None, Tensor | None]:
     """Gradients of patches and kernel, each in the fastest way that there is."""
     groups = data.shape[3] // weight.shape[1]
-    of_data = of_weight = None
-    left = list(wanted)
-    if wanted[0] and view.stride == (1, 1):
+    gathers = wanted[0] and view.stride == (1, 1)
+    depthwise = wanted[1] and groups == weight.shape[0] == data.shape[3] > 1
+    rest = wanted[0] and not gathers, wanted[1] and not depthwise
+    of_data, of_weight = None, None
+    if any(rest):
+        of_data, of_weight = _dense_grads(data, weight, grad, grid, view, rest)
+    if gathers:
         back = replace(view, padding=view.padding_end, padding_end=view.padding)
         of_data = _convolve(grad, _transposed(weight, groups), None, grid, back)
-        left[0] = False
-    if wanted[1] and groups == weight.shape[0] == data.shape[3] > 1:
+    if depthwise:
         of_weight = _depthwise_weight_grad(data, grad, grid, view)
-        left[1] = False
-    if any(left):
-        rest = _dense_grads(data, weight, grad, grid, view, (left[0], left[1]))
-        of_data = rest[0] if left[0] else of_data
-        of_weight = rest[1] if left[1] else of_weight
     return of_data, of_weight
 
 
