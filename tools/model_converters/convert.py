@@ -17,22 +17,30 @@ from videomac import __version__
 from videomac.checkpoints import (
     ALIASES,
     FORMATS,
+    NETWORKS,
     TARGETS,
     Format,
     check_encoder,
     encoder_config,
     export_state,
     import_state,
+    import_whole,
     pick_network,
     read_checkpoint,
     to_bytes,
     to_onnx,
+    whole_config,
     write_file,
 )
 from videomac.utils import find_config
 
 #: Under which key the libraries look for the state dict of a .pth.
-ENTRY = {'encoder': 'state_dict', 'backbone': 'state_dict', 'convnext': 'model'}
+ENTRY = {
+    'encoder': 'state_dict',
+    'backbone': 'state_dict',
+    'model': 'state_dict',
+    'convnext': 'model',
+}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -45,11 +53,11 @@ def build_parser() -> argparse.ArgumentParser:
     add('dst', metavar='DST', nargs='?', help='to write: .pth, .safetensors or .onnx')
     add(
         '--to',
-        choices=(*TARGETS, 'onnx'),
+        choices=(*TARGETS, 'onnx', 'model'),
         default='encoder',
         help="layout of DST: our encoder's, with the prefix backbone. for mmpretrain, "
-        "mmdet and mmseg, timm's, torchvision's, that of ConvNeXt's authors, or a graph "
-        'of ONNX [encoder]',
+        "mmdet and mmseg, timm's, torchvision's, that of ConvNeXt's authors, a graph of "
+        'ONNX, or the whole model of a released VideoMAC, to go on training [encoder]',
     )
     add(
         '--network',
@@ -117,6 +125,9 @@ def convert(args: argparse.Namespace) -> None:
             exists.
     """
     check_names(args)
+    if args.to == 'model':
+        convert_whole(args)
+        return
     state, others = pick_network(read_checkpoint(args.src), args.network)
     imported, found = import_state(
         state, args.format, args.image_size, strict=not args.allow_unknown
@@ -141,6 +152,28 @@ def convert(args: argparse.Namespace) -> None:
     if not args.dry_run:
         header = make_header(config, found, args)
         write_file(args.dst, content(exported.state, header, args), args.force)
+
+
+def convert_whole(args: argparse.Namespace) -> None:
+    """Convert encoder, decoder and target network of the released VideoMAC.
+
+    Raises:
+        ValueError: If SRC is no such model, or not whole.
+    """
+    if args.format not in ('auto', 'released') or args.network:
+        raise ValueError('--to model takes both networks of the format released')
+    source = read_checkpoint(args.src)
+    done = import_whole(source)
+    if args.dry_run:
+        left = [name for name in source if name not in NETWORKS]
+        lines = [f'{name} -> left out: not a network of the model' for name in left]
+        print('\n'.join([done.table(), *lines]))
+    print(f'a whole model: {len(done.rows)} of {len(done.rows)} tensors used')
+    print(f'encoder={whole_config(done.state)["encoder"]}')
+    if not args.dry_run:
+        found = next(each for each in FORMATS if each.name == 'released')
+        header = make_header(whole_config(done.state), found, args)
+        write_file(args.dst, content(done.state, header, args), args.force)
 
 
 def content(

@@ -15,10 +15,12 @@ from .formats import ALIASES, FORMATS, Format, detect, import_state
 from .loaders import load_plain
 from .mapping import Conversion, Row, Rule, translate
 from .onnx_export import check_onnx, to_onnx
+from .whole import NETWORKS, import_whole, whole_config
 
 __all__ = [
     'ALIASES',
     'FORMATS',
+    'NETWORKS',
     'TARGETS',
     'Conversion',
     'Format',
@@ -32,6 +34,7 @@ __all__ = [
     'export_state',
     'hash_tensors',
     'import_state',
+    'import_whole',
     'load_plain',
     'pick_network',
     'read_checkpoint',
@@ -39,5 +42,6 @@ __all__ = [
     'to_bytes',
     'to_onnx',
     'translate',
+    'whole_config',
     'write_file',
 ]

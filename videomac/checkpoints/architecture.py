@@ -126,7 +126,7 @@ def check_encoder(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> Non
     """Build the network and compare its keys and shapes with a state dict.
 
     Args:
-        state: State dict of the encoder.
+        state: State dict of an encoder, or of another model.
         config: Its config, see :func:`encoder_config`.
 
     Raises:
