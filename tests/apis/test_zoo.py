@@ -1,0 +1,131 @@
+"""Models by name: of the checkout, of an installation, of the released code."""
+
+from __future__ import annotations
+
+import shutil
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+import torch
+
+from videomac.apis import get_model, list_models
+from videomac.apis.zoo import model_config
+from videomac.models import FeatureExtractor, LabelPropagator, VideoMAC
+from videomac.utils import configs_root, paths
+
+
+def config_files() -> list[Path]:
+    """All configs that are no bases, below configs/."""
+    root = configs_root()
+    files = [path.relative_to(root) for path in root.rglob('*.py')]
+    return [path for path in files if path.parts[0] != '_base_']
+
+
+def test_every_config_has_one_name() -> None:
+    names = list_models()
+    assert names == sorted(set(names))
+    found = {
+        Path(model_config(name).filename).relative_to(configs_root()) for name in names
+    }
+    assert found == set(config_files())
+
+
+@pytest.mark.parametrize('pattern', ['convnextv2*', '*resnet50*', 'released-*', 'x*'])
+def test_patterns(pattern: str) -> None:
+    stems = {path.stem for path in config_files()}
+    want = {
+        stem
+        for stem in stems
+        if fnmatchcase(stem, pattern) or fnmatchcase(stem.split('_', 1)[-1], pattern)
+    }
+    assert set(list_models(pattern)) == want
+    assert bool(want) == (pattern != 'x*')
+
+
+def test_folders_and_shared_stems() -> None:
+    assert list_models('*demo') == ['finetune/demo', 'videomac/demo']
+    inside = {path.stem for path in config_files() if path.parts[0] == 'finetune'}
+    assert {name.split('/')[-1] for name in list_models('finetune/*')} == inside
+
+
+def test_kinds_of_models() -> None:
+    model = get_model('videomac/demo', options={'model.masking.ratio': 0.9})
+    assert isinstance(model, VideoMAC)
+    assert model.masking.ratio == 0.9
+    assert not model.training
+    # Its config starts from a checkpoint that is not here.
+    assert type(get_model('finetune/demo')).__name__ == 'ImageClassifier'
+    found = get_model('videomac_resnet18_s8_davis2017')
+    assert isinstance(found, LabelPropagator)
+    file = configs_root() / 'videomac' / 'demo.py'
+    assert isinstance(get_model(file), VideoMAC)
+
+
+def test_checkpoints(tmp_path: Path) -> None:
+    model = get_model('videomac/demo')
+    state = {key: torch.randn_like(value) for key, value in model.state_dict().items()}
+    path = tmp_path / 'run.pth'
+    torch.save({'state_dict': state}, path)
+    loaded = get_model('videomac/demo', path).state_dict()
+    assert all(torch.equal(loaded[key], value) for key, value in state.items())
+    del state['decoder.mask_token']
+    torch.save({'state_dict': state}, path)
+    with pytest.raises(ValueError, match=r'1 missing: decoder\.mask_token'):
+        get_model('videomac/demo', str(path))
+    with pytest.raises(FileNotFoundError, match='no file'):
+        get_model('videomac/demo', tmp_path / 'none.pth')
+
+
+def test_checkpoint_of_a_propagators_encoder(tmp_path: Path) -> None:
+    source = get_model('videomac_resnet18_8xb64-coslr-100e_ytvos')
+    assert isinstance(source, VideoMAC)
+    path = tmp_path / 'run.pth'
+    torch.save({'state_dict': source.state_dict()}, path)
+    model = get_model('videomac_resnet18_s8_davis2017', path)
+    assert isinstance(model, LabelPropagator)
+    assert isinstance(model.backbone, FeatureExtractor)
+    own = model.backbone.network.state_dict()
+    for key, value in source.encoder.state_dict().items():
+        assert torch.equal(own[key], value)
+
+
+def test_published_weights_of_an_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a wheel, where all lies in `.mim`, with a metafile that lists a model."""
+    mim = tmp_path / '.mim'
+    shutil.copytree(configs_root(), mim / 'configs')
+    checkpoint = tmp_path / 'published.pth'
+    state = get_model('videomac/demo').state_dict()
+    torch.save({'state_dict': state}, checkpoint)
+    (mim / 'model-index.yml').write_text('Import:\n  - configs/videomac/metafile.yml\n')
+    (mim / 'configs/videomac/metafile.yml').write_text(
+        'Models:\n'
+        '  - Name: videomac_small-thing\n'
+        '    Config: configs/videomac/demo.py\n'
+        f'    Weights: {checkpoint}\n'
+        '  - Name: videomac_no-weights\n'
+        '    Config: configs/videomac/demo.py\n'
+    )
+    monkeypatch.setattr(paths, '_roots', lambda: [mim])
+    assert list_models('small*') == ['videomac_small-thing']
+    assert 'videomac/demo' in list_models()
+    for name in ('videomac_small-thing', 'videomac/demo'):
+        loaded = get_model(name, pretrained=True).state_dict()
+        assert all(torch.equal(loaded[key], value) for key, value in state.items())
+    with pytest.raises(ValueError, match="no weights are published for 'finetune/demo'"):
+        get_model('finetune/demo', pretrained=True)
+
+
+def test_unknown_names() -> None:
+    with pytest.raises(ValueError, match=r'mean: .*videomac_resnet50_8xb64-coslr-100e'):
+        get_model('videomac_resnet50_8xb64-coslr-100e_ytvoz')
+    with pytest.raises(ValueError, match=r'mean: .*videomac_convnextv2-tiny'):
+        get_model('convnextv2-tiny')
+    with pytest.raises(ValueError, match=r'has all names$'):
+        get_model('nonsense')
+    with pytest.raises(FileNotFoundError, match='no config'):
+        get_model('somewhere/else.py')
+    with pytest.raises(ValueError, match='no weights are published'):
+        get_model('videomac/demo', pretrained=True)
