@@ -24,6 +24,9 @@ from videomac.utils.distributed import end_processes, prepare_cpu_processes
 from videomac.utils.memory import keep_freed_memory
 
 DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+# Seconds until a batch that does not come is an error. NCCL gives up after 600, and its
+# error would say nothing of the data.
+LOADER_TIMEOUT = 300
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -96,9 +99,13 @@ def set_loaders(cfg: Config, args: argparse.Namespace) -> None:
         defaults.update(loader)
         if args.no_pin_memory:
             defaults.pin_memory = False
-        # torch refuses persistent workers where there are none.
-        if args.no_persistent_workers or defaults.get('num_workers', 0) == 0:
+        defaults.setdefault('timeout', LOADER_TIMEOUT)
+        # torch refuses persistent workers and a timeout where there are no workers.
+        workers = defaults.get('num_workers', 0) > 0
+        if args.no_persistent_workers or not workers:
             defaults.persistent_workers = False
+        if not workers:
+            defaults.timeout = 0
         cfg[name] = defaults
 
 

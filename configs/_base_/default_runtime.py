@@ -10,6 +10,7 @@ default_hooks = dict(
     # Without it mmengine cannot resume from its own checkpoints (torch >= 2.6).
     safe_checkpoint=dict(type='SafeCheckpointHook'),
     loader_check=dict(type='LoaderCheckHook'),
+    lost_sample=dict(type='LostSampleHook'),
     # A stop costs nothing: docs/en/promises.md.
     exact_resume=dict(type='ExactResumeHook'),
     preemption=dict(type='PreemptionHook'),

@@ -1,5 +1,6 @@
 """Samples of frames a fixed number of frames apart, from any source of videos."""
 
+import os
 from collections.abc import Callable, Sequence
 from logging import INFO, WARNING
 from typing import Any
@@ -12,6 +13,7 @@ from torch.utils.data import Dataset
 
 from videomac.registry import DATASETS, TRANSFORMS
 
+from .reading_now import ReadingNow
 from .sources import EncodedFrames, FrameSource, UnreadableVideoError, VideoRecord
 from .sources.diagnosis import printable
 
@@ -92,6 +94,8 @@ class FramePairDataset(Dataset[Any]):
         self._draws = 0
         self._failures = 0
         self._failed_paths: dict[str, None] = {}  # in order of appearance
+        #: Which sample each worker is at; see :mod:`.watched_loader`.
+        self.reading = ReadingNow()
 
         self.source = DATASETS.build(source) if isinstance(source, dict) else source
         if not isinstance(self.source, FrameSource):
@@ -189,6 +193,15 @@ class FramePairDataset(Dataset[Any]):
         start = index - (int(self._ends[video - 1]) if video else 0)
         return self.videos[video], [start + self.gap * t for t in range(self.num_frames)]
 
+    def describe(self, index: int) -> str:
+        """Name a sample and its files for a person to find."""
+        video, indices = self.locate(index)
+        if video.frames:
+            where = ', '.join(os.path.join(video.path, video.frames[i]) for i in indices)
+        else:
+            where = f'{video.path}, frames {indices}'
+        return printable(f"sample {index} of video '{video.name}' ({where})")
+
     def __getitem__(self, index: int) -> Any:
         """Read a sample, or another one in its place if it cannot be read.
 
@@ -206,7 +219,8 @@ class FramePairDataset(Dataset[Any]):
             video, indices = self.locate(index)
             self._draws += 1
             try:
-                return self._make(video, indices)
+                with self.reading.at(index):
+                    return self._make(video, indices)
             except UnreadableVideoError as error:
                 self._note(error)
                 index = self._replacement(index, attempt)

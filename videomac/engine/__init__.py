@@ -4,6 +4,7 @@ from .bfloat16_optim_wrapper import BFloat16OptimWrapper
 from .hooks import (
     ExactResumeHook,
     LoaderCheckHook,
+    LostSampleHook,
     Preempted,
     PreemptionHook,
     ResumeError,
@@ -25,6 +26,7 @@ __all__ = [
     'KNNTestLoop',
     'LayerDecayOptimWrapperConstructor',
     'LoaderCheckHook',
+    'LostSampleHook',
     'Preempted',
     'PreemptionHook',
     'ResumeError',

@@ -2,6 +2,7 @@
 
 from .exact_resume import ExactResumeHook, ResumeError
 from .loader_check import LoaderCheckHook
+from .lost_sample import LostSampleHook
 from .preemption import Preempted, PreemptionHook
 from .safe_checkpoint import SafeCheckpointHook
 from .strict_load import StrictLoadHook
@@ -11,6 +12,7 @@ from .verified_checkpoint import VerifiedCheckpointHook
 __all__ = [
     'ExactResumeHook',
     'LoaderCheckHook',
+    'LostSampleHook',
     'Preempted',
     'PreemptionHook',
     'ResumeError',
