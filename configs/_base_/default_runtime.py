@@ -11,6 +11,7 @@ default_hooks = dict(
     safe_checkpoint=dict(type='SafeCheckpointHook'),
     loader_check=dict(type='LoaderCheckHook'),
     lost_sample=dict(type='LostSampleHook'),
+    monitor=dict(type='MonitorHook'),  # docs/en/loading.md
     # A stop costs nothing: docs/en/promises.md.
     exact_resume=dict(type='ExactResumeHook'),
     preemption=dict(type='PreemptionHook'),

@@ -1,11 +1,12 @@
-"""How the C library handles the memory of large tensors on the CPU."""
+"""The memory of a process, and how the C library handles that of large tensors."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 
-__all__ = ['keep_freed_memory']
+__all__ = ['keep_freed_memory', 'resident_memory']
 
 #: Parameters of glibc's ``mallopt`` and the largest values that it takes.
 _TRIM_THRESHOLD, _MOST = -1, 2**31 - 1
@@ -33,3 +34,21 @@ def keep_freed_memory() -> bool:
         mallopt(_TRIM_THRESHOLD, _MOST),
     ]
     return all(done)
+
+
+def resident_memory(process: int | str = 'self') -> int | None:
+    """Memory of a process that lies in RAM.
+
+    Args:
+        process: Its number, or ``'self'``.
+
+    Returns:
+        Bytes, pages shared with other processes included; None where the system does not
+        tell, or the process has ended.
+    """
+    try:
+        with open(f'/proc/{process}/statm', encoding='ascii') as file:
+            pages = int(file.read().split()[1])
+    except (OSError, IndexError, ValueError):
+        return None
+    return pages * os.sysconf('SC_PAGE_SIZE')

@@ -3,6 +3,7 @@
 from .exact_resume import ExactResumeHook, ResumeError
 from .loader_check import LoaderCheckHook
 from .lost_sample import LostSampleHook
+from .monitor import MonitorHook
 from .preemption import Preempted, PreemptionHook
 from .safe_checkpoint import SafeCheckpointHook
 from .strict_load import StrictLoadHook
@@ -13,6 +14,7 @@ __all__ = [
     'ExactResumeHook',
     'LoaderCheckHook',
     'LostSampleHook',
+    'MonitorHook',
     'Preempted',
     'PreemptionHook',
     'ResumeError',
