@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -37,7 +37,8 @@ def test_equals_the_models_own_prediction() -> None:
         model, [dict(inputs=inputs, data_samples=DataSample())], seed=4
     )
     visible = sample.visible[0, 0, ::32, ::32].numpy()
-    for frame, network in enumerate(('online', 'target')):
+    networks: tuple[Literal['online', 'target'], ...] = ('online', 'target')
+    for frame, network in enumerate(networks):
         result = Reconstructor(model)(
             video, visible=visible, size='original', network=network, progress=False
         )
