@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
@@ -13,13 +14,20 @@ from mmpretrain.models import ConvNeXt, ImageClassifier
 from torch import Tensor
 
 from tests.checkpoints import layouts
-from tests.checkpoints.test_import import CONVNEXTS, SIZE, VITS, encoder
+from tests.checkpoints.test_import import CONVNEXTS, SIZE, VITS, WRAPPED, encoder
 from tests.models.test_released import (
     released_convnext,
     released_isotropic,
     released_resnet,
 )
-from videomac.checkpoints import TARGETS, encoder_config, export_state, import_state
+from videomac.checkpoints import (
+    FORMATS,
+    TARGETS,
+    encoder_config,
+    export_state,
+    import_state,
+    to_bytes,
+)
 
 timm = pytest.importorskip('timm')
 State = dict[str, Tensor]
@@ -100,19 +108,46 @@ SOURCES |= {
     'released V2': lambda: released_convnext(True).state,
     'released isotropic': lambda: released_isotropic().state,
     'released resnet18': lambda: released_resnet(18).state,
+    'released resnet50': lambda: released_resnet(50).state,
+    'mmpretrain': lambda: {
+        f'backbone.{name}': value for name, value in ours(use_grn=False).items()
+    },
+    'videomac': lambda: {
+        'decoder.mask_token': torch.zeros(1),
+        **{f'encoder.{name}': value for name, value in ours(use_grn=True).items()},
+    },
+    'encoder': lambda: ours(use_grn=True),
 }
+SOURCES |= {
+    f'resnet18 of {name}': lambda wrap=wrap: wrap(
+        torchvision.models.resnet18().state_dict()
+    )
+    for name, wrap in WRAPPED.items()
+}
+
+
+def ours(use_grn: bool) -> State:
+    """A ConvNeXt as mmpretrain makes it."""
+    torch.manual_seed(0)
+    network = ConvNeXt(
+        dict(depths=layouts.DEPTHS, channels=layouts.WIDTHS),
+        use_grn=use_grn,
+        layer_scale_init_value=0.0 if use_grn else 1e-6,
+        gap_before_final_norm=False,
+    )
+    randomise(network)
+    return dict(network.state_dict())
 
 
 def has_place(case: str, target: str) -> bool:
     """Whether the library of the target has a network like that of the source."""
     if target in ('encoder', 'backbone'):
         return True
-    kinds = {'resnet18': ('timm', 'torchvision')}
-    if case in CONVNEXTS:
+    if case in CONVNEXTS or case in ('mmpretrain', 'videomac', 'encoder'):
         return target in ('timm', 'convnext')
     if case in VITS:
         return target == 'timm'
-    return target in kinds.get(case, ())
+    return case.startswith('resnet') and target in ('timm', 'torchvision')
 
 
 @pytest.mark.parametrize('target', TARGETS)
@@ -131,6 +166,31 @@ def test_round_trip(case: str, target: str) -> None:
     for key, value in first.state.items():
         assert second.state[key].dtype == value.dtype
         assert torch.equal(second.state[key], value), key
+
+
+def test_the_round_trips_begin_with_every_format() -> None:
+    begun = {import_state(make(), image_size=SIZE)[1].name for make in SOURCES.values()}
+    assert begun == {each.name for each in FORMATS}
+
+
+@pytest.mark.parametrize('second', TARGETS)
+@pytest.mark.parametrize('first', TARGETS)
+def test_any_pair_of_layouts_in_turn(first: str, second: str) -> None:
+    """Out to one, in, out to the other, in: the same bits, for every kind of network."""
+    cases = ('convnext V1', 'convnext V2', 'resnet18', 'vit MAE', 'released V2')
+    tried = [c for c in cases if has_place(c, first) and has_place(c, second)]
+    for case in tried:
+        start = import_state(SOURCES[case](), image_size=SIZE)[0].state
+        state = start
+        for target in (first, second):
+            data = to_bytes({'state_dict': export_state(state, target).state})
+            content = torch.load(io.BytesIO(data), weights_only=True)
+            state = import_state(content['state_dict'], image_size=SIZE)[0].state
+        assert state.keys() == start.keys()
+        assert all(torch.equal(state[name], value) for name, value in start.items()), case
+    # No network has a place in both of these.
+    apart = {first, second} == {'convnext', 'torchvision'}
+    assert bool(tried) != apart
 
 
 @settings(max_examples=10, deadline=None)
