@@ -12,6 +12,7 @@ default_hooks = dict(
     loader_check=dict(type='LoaderCheckHook'),
     lost_sample=dict(type='LostSampleHook'),
     monitor=dict(type='MonitorHook'),  # docs/en/loading.md
+    finite_guard=dict(type='FiniteGuardHook', max_skips=10),
     # A stop costs nothing: docs/en/promises.md.
     exact_resume=dict(type='ExactResumeHook'),
     preemption=dict(type='PreemptionHook'),

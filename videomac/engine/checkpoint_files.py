@@ -31,6 +31,7 @@ __all__ = [
     'check_folder',
     'find_damage',
     'newest_intact',
+    'pointed_at',
     'remove_leftovers',
     'write_durably',
 ]
@@ -213,8 +214,16 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _pointed_at(work_dir: Path) -> str | None:
-    """Read the path of the newest checkpoint; a moved work dir has it under its name."""
+def pointed_at(work_dir: str | Path) -> str | None:
+    """Read the path of the newest checkpoint; a moved work dir has it under its name.
+
+    Args:
+        work_dir: Folder of a run.
+
+    Returns:
+        The path, empty if the file that should hold it is damaged, None if there is none.
+    """
+    work_dir = Path(work_dir)
     try:
         text = os.fsdecode((work_dir / POINTER).read_bytes()).strip()
     except FileNotFoundError:
@@ -258,7 +267,7 @@ def newest_intact(work_dir: str | Path) -> str | None:
             from nothing is for the user to decide.
     """
     work_dir = Path(work_dir)
-    named = _pointed_at(work_dir)
+    named = pointed_at(work_dir)
     if named and '://' in named:
         return named  # not ours to check
     folders = {work_dir}

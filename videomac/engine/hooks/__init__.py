@@ -1,6 +1,7 @@
 """Hooks of the training loop."""
 
 from .exact_resume import ExactResumeHook, ResumeError
+from .finite_guard import FiniteGuardHook, NonFiniteError
 from .loader_check import LoaderCheckHook
 from .lost_sample import LostSampleHook
 from .monitor import MonitorHook
@@ -12,9 +13,11 @@ from .verified_checkpoint import VerifiedCheckpointHook
 
 __all__ = [
     'ExactResumeHook',
+    'FiniteGuardHook',
     'LoaderCheckHook',
     'LostSampleHook',
     'MonitorHook',
+    'NonFiniteError',
     'Preempted',
     'PreemptionHook',
     'ResumeError',

@@ -9,6 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
 from ...registry import HOOKS
+from .finite_guard import took_step
 
 __all__ = ['TargetEMAHook', 'momentum_at']
 
@@ -103,7 +104,7 @@ class TargetEMAHook(Hook):
         """Move the target if this iteration ended in an optimiser step."""
         # The wrapper has counted this iteration already; it steps at every multiple of
         # the accumulation and at the last iteration of the run.
-        if not runner.optim_wrapper.should_update():
+        if not took_step(runner.optim_wrapper):
             return
         momentum = momentum_at(
             runner.iter,
