@@ -1,5 +1,9 @@
 #!/usr/bin/env python
-"""Train the model that a config describes."""
+"""Train the model that a config describes.
+
+Exit status: 0 at the end of the training; 75 if it was asked to stop (SIGTERM, SIGUSR1)
+and has saved, so that --resume goes on; anything else is an error.
+"""
 
 import argparse
 import logging
@@ -14,11 +18,9 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from videomac.checkpoints import UnusableCheckpointError
-from videomac.engine.checkpoint_files import (
-    CheckpointError,
-    check_folder,
-    newest_intact,
-)
+from videomac.engine import Preempted
+from videomac.engine.checkpoint_files import CheckpointError, check_folder
+from videomac.engine.restart import choose_start, is_first_process
 from videomac.utils import expand_shortcuts, find_config
 from videomac.utils.distributed import end_processes, prepare_cpu_processes
 from videomac.utils.memory import keep_freed_memory
@@ -40,7 +42,8 @@ def build_parser() -> argparse.ArgumentParser:
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='go on from a checkpoint; without a path, from the newest in the work dir',
+        help='go on from a checkpoint; without a path, from the newest in the work dir, '
+        'or from the beginning if there is none',
     )
     add('--amp', action='store_true', help='automatic mixed precision')
     add('--no-validate', action='store_true', help='do not evaluate while training')
@@ -130,7 +133,8 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
         use_amp(cfg)
     if args.resume is not None:
         cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+        if args.resume != 'auto':
+            cfg.load_from = args.resume
     if args.auto_scale_lr:
         if cfg.get('auto_scale_lr') is None:
             raise SystemExit(
@@ -154,13 +158,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     prepare_cpu_processes(cfg)
     keep_freed_memory()
     try:
-        check_folder(cfg.work_dir)
-        if cfg.get('resume') and cfg.get('load_from') is None:
-            cfg.load_from = newest_intact(cfg.work_dir)
+        if is_first_process():
+            check_folder(cfg.work_dir)
+        choose_start(cfg, newest=args.resume == 'auto')
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         runner.train()
     except (CheckpointError, UnusableCheckpointError) as error:
         raise SystemExit(f'train.py: {error}') from error
+    except Preempted:
+        end_processes()
+        raise
     end_processes()
 
 

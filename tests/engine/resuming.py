@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from pathlib import Path
 from typing import Any
@@ -138,8 +139,6 @@ class StopHook(Hook):
 class RecordHook(Hook):
     """Keeps what the model was given."""
 
-    priority = 'LOWEST'
-
     def __init__(self) -> None:
         self.batches: list[Tensor] = []
 
@@ -210,6 +209,10 @@ def train(
         runner.train()
     except StoppedError:
         assert stop is not None
+    finally:
+        # Workers that outlive a run here would be inherited by those of the next one.
+        runner.train_loop.dataloader._iterator = None
+        gc.collect()
     return runner
 
 

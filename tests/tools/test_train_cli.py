@@ -61,13 +61,13 @@ def test_defaults() -> None:
 @pytest.mark.parametrize(
     ('args', 'load_from'),
     [
-        (['--resume'], None),
-        (['--resume', 'auto'], None),
+        (['--resume'], 'weights.pth'),
+        (['--resume', 'auto'], 'weights.pth'),
         (['--resume', 'a.pth'], 'a.pth'),
     ],
 )
 def test_resume(args: list[str], load_from: str | None) -> None:
-    """Without a path the newest checkpoint is taken, not the config's weights."""
+    """The config's weights stay for the case that there is nothing to resume."""
     cfg = merged(*args, load_from='weights.pth')
     assert cfg.resume is True
     assert cfg.load_from == load_from

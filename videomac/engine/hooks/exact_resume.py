@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
 
+from ...checkpoints.files import UnusableCheckpointError
 from ...registry import HOOKS
 from ...utils.config_difference import config_difference, flatten_config
 from ...utils.randomness import mixed_seed, seed_generators
@@ -20,7 +21,7 @@ _KEY = 'exact_resume'
 _IGNORED = ('resume', 'load_from', 'launcher', 'work_dir')
 
 
-class ResumeError(ValueError):
+class ResumeError(UnusableCheckpointError):
     """A checkpoint from which this run cannot go on as it was."""
 
 

@@ -152,7 +152,7 @@ class PreemptionHook(Hook):
         note = os.environ.get(NOTE)
         if note is None:
             raise Preempted(EXIT_CODE)
-        if is_main_process():
+        if os.environ.get('LOCAL_RANK', '0') == '0':  # once on each machine
             Path(note).write_text(f'{EXIT_CODE}\n')
         raise Preempted(0)
 
