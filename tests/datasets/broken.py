@@ -93,7 +93,7 @@ BROKEN: dict[str, tuple[str, Callable[[], bytes], str]] = {
     'png cut in the header': ('f.png', lambda: noise('PNG')[:20], 'cannot be decoded'),
     'empty jpeg': ('f.jpg', lambda: b'', 'the file is empty; fetch it anew'),
     'empty png': ('f.png', lambda: b'', 'the file is empty; fetch it anew'),
-    'web page named jpg': ('f.jpg', lambda: HTML, 'a web page, no picture'),
+    'web page named jpg': ('f.jpg', lambda: HTML, 'a web page in place of the'),
     'text named png': ('f.png', lambda: b'no picture', 'cannot be decoded'),
     'pointer of Git LFS': ('f.jpg', lambda: POINTER, 'run "git lfs pull"'),
     'huge jpeg': ('f.jpg', huge_jpeg, '3600000000 pixels'),

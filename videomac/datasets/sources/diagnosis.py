@@ -21,7 +21,7 @@ def printable(path: str) -> str:
 
 
 def diagnose(path: str, error: Exception | None = None) -> str:
-    """Say why a picture cannot be read.
+    """Say why a picture or a video cannot be read.
 
     Args:
         path: The file.
@@ -48,7 +48,7 @@ def diagnose(path: str, error: Exception | None = None) -> str:
         return 'cannot be decoded: the file is empty; fetch it anew'
     text = start.lstrip(b'\xef\xbb\xbf \t\r\n').lower()
     if text.startswith((b'<!doctype', b'<html', b'<?xml', b'<head')):
-        return 'cannot be decoded: it is a web page, no picture; download it anew'
+        return 'cannot be decoded: it is a web page in place of the file; fetch it anew'
     if text.startswith(b'version https://git-lfs'):
         return 'cannot be decoded: it is a pointer of Git LFS; run "git lfs pull"'
     return f'cannot be decoded ({error or "unknown or damaged format"})'

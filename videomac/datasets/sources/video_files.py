@@ -13,6 +13,7 @@ from videomac.registry import DATASETS
 
 from .av_reader import read_frames
 from .base import FrameSource, UnreadableVideoError, VideoRecord
+from .diagnosis import diagnose
 from .images import check_suffixes, natural_key, walk_files
 
 __all__ = ['VIDEO_SUFFIXES', 'VideoFiles']
@@ -50,15 +51,18 @@ def _open(path: str) -> Any:
         UnreadableVideoError: The file is missing, empty, or not decodable.
     """
     decord = _import_decord()
-    if not os.path.isfile(path):
-        raise UnreadableVideoError(path, 'the file does not exist')
-    if os.path.getsize(path) == 0:
-        raise UnreadableVideoError(path, 'the file is empty')
+    if not os.path.isfile(path) or os.path.getsize(path) == 0:
+        raise UnreadableVideoError(path, diagnose(path))
     try:
         # One thread: the workers of the data loader are the parallelism.
         return decord.VideoReader(path, num_threads=1)
+    except UnicodeEncodeError as error:
+        raise UnreadableVideoError(
+            path, 'decord takes names in UTF-8 only; rename it'
+        ) from error
     except (decord.DECORDError, RuntimeError) as error:
-        raise UnreadableVideoError(path, _reason(error)) from error
+        reason = diagnose(path, RuntimeError(_reason(error)))
+        raise UnreadableVideoError(path, reason) from error
 
 
 def _reason(error: Exception) -> str:
