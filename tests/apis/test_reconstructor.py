@@ -16,7 +16,9 @@ from mmpretrain.structures import DataSample
 from numpy.typing import NDArray
 
 from tests.models.common import build, config
+from tests.models.test_released import released_convnext
 from videomac.apis import Reconstruction, Reconstructor, reconstruct
+from videomac.models.released_layout import convert_released
 from videomac.sparse import PatchGrid
 
 MEAN, STD = np.array([123.675, 116.28, 103.53]), np.array([58.395, 57.12, 57.375])
@@ -151,6 +153,25 @@ def test_from_a_checkpoint_with_its_config(tmp_path: Path) -> None:
         Reconstructor(path, config='finetune/demo')
     with pytest.raises(FileNotFoundError, match='there is no file'):
         Reconstructor('nothing.pth')
+
+
+def test_from_a_checkpoint_of_the_released_code(tmp_path: Path) -> None:
+    """No config needed; the networks are those that were put in."""
+    state = released_convnext(grn=True).state
+    state = {name: value.float() for name, value in state.items()}
+    content = dict(online_without_ddp=state, target_without_ddp=state)
+    path = tmp_path / 'released.pth'
+    torch.save(content, path)
+    loaded = Reconstructor(path, device='cpu')
+    patch = loaded.model.masking.patch_size
+    expected = convert_released(content)
+    own = loaded.model.state_dict()
+    assert all(torch.equal(own[key], value) for key, value in expected.items())
+    video = noise(1, 4 * patch, 4 * patch)
+    online, target = (
+        loaded(video, size='original', network=name) for name in ('online', 'target')
+    )
+    np.testing.assert_array_equal(online.prediction, target.prediction)
 
 
 def test_callbacks_and_stopping(capsys: pytest.CaptureFixture[str]) -> None:

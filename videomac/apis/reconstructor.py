@@ -14,8 +14,10 @@ from torch import Tensor
 
 from ..checkpoints import read_checkpoint
 from ..checkpoints.stored_config import harmless, stored_config
+from ..checkpoints.whole import whole_config
 from ..datasets.transforms import FramesResizedCenterCrop
 from ..models import EMATarget, RandomPatchMasking, VideoMAC
+from ..models.released_layout import convert_released
 from ..sparse import PatchGrid
 from ..sparse.patch_grid import grid_shape
 from ..visualization.reconstruction import GREY
@@ -268,14 +270,17 @@ def _resized(picture: Pictures, size: tuple[int, int]) -> Pictures:
 
 
 def _settings_of(path: Path) -> dict[str, Any]:
-    """The config that a checkpoint carries."""
-    stored = stored_config(read_checkpoint(path))
-    if stored is None or not isinstance(stored.get('model'), Mapping):
-        raise ValueError(
-            f"the checkpoint '{path}' does not carry the config of its run: give it, "
-            "Reconstructor(path, config='videomac_convnextv2-small_...')"
-        )
-    return stored | {'model': harmless(stored['model'])}
+    """The config that a checkpoint carries, or that of a model of the released code."""
+    content = read_checkpoint(path)
+    stored = stored_config(content)
+    if stored is not None and isinstance(stored.get('model'), Mapping):
+        return stored | {'model': harmless(stored['model'])}
+    if 'online_without_ddp' in content:
+        return {'model': whole_config(convert_released(content))}
+    raise ValueError(
+        f"the checkpoint '{path}' does not carry the config of its run: give it, "
+        "Reconstructor(path, config='videomac_convnextv2-small_...')"
+    )
 
 
 def _load(path: Path, settings: Mapping[str, Any]) -> VideoMAC:
