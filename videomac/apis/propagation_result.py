@@ -78,7 +78,7 @@ class Propagation:
         """Write the frames with their labels as a clip.
 
         Args:
-            stem: Path without suffix; an MP4, or a GIF where OpenCV writes no MP4.
+            stem: Path without suffix; an MP4, or a GIF where PyAV is missing.
             fps: Frames a second.
 
         Returns:

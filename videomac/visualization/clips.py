@@ -1,11 +1,12 @@
-"""Pictures in motion: MP4 where OpenCV can write it, else an animated GIF."""
+"""Pictures in motion: MP4 that browsers play, or an animated GIF without PyAV."""
 
 from __future__ import annotations
 
 import functools
 import logging
-import tempfile
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +16,10 @@ from PIL import Image
 
 __all__ = ['ClipWriter', 'mp4_works']
 
-CODEC = 'mp4v'  # MPEG-4 part 2: OpenCV's wheels can write it, H.264 they cannot
+CODEC = 'libx264'  # H.264, which every browser plays; comes with PyAV's wheels
+PIXELS = 'yuv420p'  # players refuse H.264 with more colours than this
+BT601 = 6  # the matrix of these colours, as FFmpeg counts; written into the file
+QUALITY = 20  # constant rate factor: 0 is lossless, 23 the codec's default, 51 worst
 MP4_SIDE = 1280  # pixels at most
 GIF_SIDE = 400
 GIF_FRAMES = 60
@@ -23,33 +27,32 @@ GIF_FRAMES = 60
 
 @functools.cache
 def mp4_works() -> bool:
-    """Whether this OpenCV writes MP4 files that it can read again; tried once."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder, 'trial.mp4'))
-        writer = _mp4_writer(path, 10.0, (64, 48))
-        for level in (0, 128, 255):
-            writer.write(np.full((48, 64, 3), level, np.uint8))
-        writer.release()
-        capture = cv2.VideoCapture(path)
-        frames = 0
-        while capture.read()[0]:
-            frames += 1
-        capture.release()
-    if frames != 3:
-        print_log(
-            'This OpenCV cannot write MP4 files; clips become animated GIFs',
-            'current',
-            logging.WARNING,
-        )
-    return frames == 3
+    """Whether PyAV can write MP4 files; if it cannot, this is said once."""
+    reason = _obstacle()
+    if reason is not None:
+        text = f'{reason}; clips become animated GIFs, small and short'
+        print_log(text, 'current', logging.WARNING)
+    return reason is None
+
+
+def _obstacle() -> str | None:
+    """Why no MP4 file can be written, with what to do; None if it can."""
+    try:
+        import av
+    except ImportError as error:
+        return f'MP4 files need PyAV (pip install av): {error}'
+    if CODEC not in av.codecs_available:
+        return f'this PyAV has no {CODEC}; the wheels have it: pip install av'
+    return None
 
 
 class ClipWriter:
     """Writes a clip frame by frame.
 
-    Frames are made smaller, never larger: to ``MP4_SIDE`` pixels on their long side, in
-    a GIF to ``GIF_SIDE``. A GIF has ``GIF_FRAMES`` frames at most: of longer clips every
-    second, third and so on, shown for as much longer.
+    MP4 is H.264 in yuv420p. Frames are made smaller, never larger (but that MP4 wants
+    even sides): to ``MP4_SIDE`` pixels on their long side, in a GIF to ``GIF_SIDE``. A
+    GIF has ``GIF_FRAMES`` frames at most: of longer clips every second, third and so
+    on, shown for as much longer.
 
     Args:
         stem: Path to write without its suffix.
@@ -59,6 +62,7 @@ class ClipWriter:
 
     Raises:
         ValueError: ``fps`` is not positive.
+        ImportError: ``mp4`` is true and PyAV cannot write it.
     """
 
     def __init__(
@@ -67,12 +71,15 @@ class ClipWriter:
         if fps <= 0:
             raise ValueError(f'fps must be positive, got {fps}')
         self.mp4 = mp4_works() if mp4 is None else mp4
+        reason = _obstacle() if mp4 else None
+        if reason is not None:
+            raise ImportError(f'{reason}. Or write a GIF')
         self.path = Path(f'{stem}.mp4' if self.mp4 else f'{stem}.gif')
         self.fps = fps
         self._every = 1 if self.mp4 else -(-frames // GIF_FRAMES)
         self._count = 0
         self._size: tuple[int, int] | None = None
-        self._writer: cv2.VideoWriter | None = None
+        self._writer: _Mp4File | None = None
         self._pictures: list[Image.Image] = []
 
     def add(self, frame: NDArray[np.uint8]) -> None:
@@ -92,8 +99,8 @@ class ClipWriter:
             return
         if self._writer is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = _mp4_writer(str(self.path), self.fps, self._size)
-        self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+            self._writer = _Mp4File(self.path, self.fps, self._size)
+        self._writer.add(frame)
 
     def close(self) -> Path:
         """Finish the file.
@@ -107,7 +114,7 @@ class ClipWriter:
         if not self._count:
             raise ValueError(f"'{self.path}': a clip needs at least one frame")
         if self._writer is not None:
-            self._writer.release()
+            self._writer.close()
             return self.path
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._pictures[0].save(
@@ -120,16 +127,41 @@ class ClipWriter:
         return self.path
 
 
-def _mp4_writer(path: str, fps: float, size: tuple[int, int]) -> cv2.VideoWriter:
-    """Open a file for frames of a width and height."""
-    code = cv2.VideoWriter.fourcc(*CODEC)
-    return cv2.VideoWriter(path, code, fps, size)
+class _Mp4File:
+    """An MP4 file that is being written."""
+
+    def __init__(self, path: Path, fps: float, size: tuple[int, int]) -> None:
+        import av
+
+        # The index at the front: a page may play what it has of the file.
+        self._file = av.open(str(path), 'w', options={'movflags': 'faststart'})
+        rate = Fraction(fps).limit_denominator(1000)
+        stream: Any = self._file.add_stream(CODEC, rate, options={'crf': str(QUALITY)})
+        stream.width, stream.height = size
+        stream.pix_fmt = PIXELS
+        # Without it players guess, and large clips come out in other colours.
+        stream.codec_context.colorspace = BT601
+        self._stream = stream
+
+    def add(self, frame: NDArray[np.uint8]) -> None:
+        """Encode a frame of the file's size."""
+        import av
+
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), 'rgb24')
+        for packet in self._stream.encode(picture):
+            self._file.mux(packet)
+
+    def close(self) -> None:
+        """Write what the encoder still holds."""
+        for packet in self._stream.encode():
+            self._file.mux(packet)
+        self._file.close()
 
 
 def _clip_size(frame: NDArray[np.uint8], mp4: bool) -> tuple[int, int]:
     """Width and height of a clip whose frames are like this one."""
     height, width = frame.shape[:2]
     scale = min(1.0, (MP4_SIDE if mp4 else GIF_SIDE) / max(height, width))
-    step = 2 if mp4 else 1  # the codec wants even sides
+    step = 2 if mp4 else 1  # half as many colours as pixels, in both directions
     sides = [max(step, round(side * scale / step) * step) for side in (width, height)]
     return sides[0], sides[1]
