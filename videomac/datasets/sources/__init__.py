@@ -3,6 +3,8 @@
 from .base import FrameSource, UnreadableVideoError, VideoRecord
 from .encoded import EncodedFrames
 from .frame_folders import FrameFolders
+from .packed_frames import PackedFrames
+from .tar_backend import TarBackend
 from .video_files import VideoFiles
 from .video_list import VideoList
 from .youtube_vos import YouTubeVOS
@@ -11,6 +13,8 @@ __all__ = [
     'EncodedFrames',
     'FrameFolders',
     'FrameSource',
+    'PackedFrames',
+    'TarBackend',
     'UnreadableVideoError',
     'VideoFiles',
     'VideoList',
