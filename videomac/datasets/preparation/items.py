@@ -114,9 +114,11 @@ def make_items(
         if member.kind == 'file' and _is_same(Path(member.path), root / item.target):
             check.add(f'{member.path} is in its place already; use --check')
     for name in taken:
-        for parent in list(Path(name).parents)[:-1]:
-            if parent.as_posix() in taken:
-                check.add(f"'{name}' would lie inside '{parent.as_posix()}', a video")
+        parent = name.rpartition('/')[0]
+        while parent:
+            if parent in taken:
+                check.add(f"'{name}' would lie inside '{parent}', a video")
+            parent = parent.rpartition('/')[0]
     return list(taken.values())
 
 
