@@ -1,7 +1,7 @@
 # Everything works from a fresh clone, in any folder. The environment is .venv, or the
 # folder that VIDEOMAC_VENV names; PYTHON names the interpreter to make it from.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow lint typecheck minkowski clean
+.PHONY: help venv demo test test-slow faults lint typecheck minkowski clean
 
 VIDEOMAC_VENV ?= .venv
 PYTHON ?=
@@ -25,6 +25,9 @@ test: venv ## Run the tests (minutes; ARGS="-k name" picks some)
 
 test-slow: venv ## Run the tests that train for longer
 	@$(RUN) -m pytest -m slow $(ARGS)
+
+faults: venv ## Kill 50 runs at random moments, resume them, compare (15 minutes)
+	@$(RUN) tools/dev/fault_campaign.py $(ARGS)
 
 lint: venv ## Check style and formatting
 	@$(RUN) -m ruff check .
