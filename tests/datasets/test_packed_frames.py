@@ -73,7 +73,12 @@ def test_same_videos_and_frames(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ('kind', 'context'), [('tar', 'fork'), ('lmdb', 'fork'), ('lmdb', 'spawn')]
+    ('kind', 'context'),
+    [
+        ('tar', 'fork'),
+        ('lmdb', 'fork'),
+        pytest.param('lmdb', 'spawn', marks=pytest.mark.slow),
+    ],
 )
 def test_workers(tmp_path: Path, kind: str, context: str) -> None:
     write_tree(tmp_path / 'tree')
