@@ -74,6 +74,8 @@ custom_hooks = [
 ]
 default_hooks = dict(
     logger=dict(interval=log_interval),
-    checkpoint=dict(interval=max_iters, by_epoch=False))
+    checkpoint=dict(interval=max_iters, by_epoch=False),
+    # Shown in the report at the end.
+    reconstructions=dict(type='ReconstructionVisHook', interval=max_iters // 4))
 log_processor = dict(window_size=log_interval, by_epoch=False)
 randomness = dict(seed=seed)

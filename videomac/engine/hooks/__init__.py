@@ -6,6 +6,7 @@ from .loader_check import LoaderCheckHook
 from .lost_sample import LostSampleHook
 from .monitor import MonitorHook
 from .preemption import Preempted, PreemptionHook
+from .reconstruction_vis import ReconstructionVisHook
 from .safe_checkpoint import SafeCheckpointHook
 from .strict_load import StrictLoadHook
 from .target_ema import TargetEMAHook
@@ -20,6 +21,7 @@ __all__ = [
     'NonFiniteError',
     'Preempted',
     'PreemptionHook',
+    'ReconstructionVisHook',
     'ResumeError',
     'SafeCheckpointHook',
     'StrictLoadHook',
