@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import find_latest_checkpoint
 
 from videomac.apis import reconstruct
 from videomac.registry import DATASETS
-from videomac.utils import find_config
+from videomac.utils import CfgOptions, find_config, merge_options
 from videomac.visualization import (
     plot_losses,
     read_scalars,
@@ -50,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=CfgOptions,
         metavar='KEY=VALUE',
         help='change the config: train_cfg.max_iters=1000 model.masking.ratio=0.9',
     )
@@ -103,7 +103,7 @@ def build_config(
     cfg = Config.fromfile(find_config(CONFIG))
     cfg.work_dir = work_dir
     cfg.train_dataloader.dataset.source.paths = list(videos)
-    cfg.merge_from_dict(cfg_options or {})
+    merge_options(cfg, cfg_options)
     # Checked here, so that it does not cost a training to find out.
     interval, iterations = cfg.default_hooks.logger.interval, cfg.train_cfg.max_iters
     if iterations < 2 * interval:

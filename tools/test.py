@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dist import barrier, get_world_size, is_main_process
 from mmengine.logging import MMLogger, print_log
 from mmengine.registry import init_default_scope
@@ -26,7 +26,7 @@ from videomac.evaluation import PredictionWriter, VideoMetric
 from videomac.evaluation.run_identity import run_identity
 from videomac.models.propagation import LabelPropagator, PropagationSettings
 from videomac.registry import DATASETS, METRICS, MODELS
-from videomac.utils import expand_shortcuts, find_config
+from videomac.utils import CfgOptions, find_config, merge_options
 from videomac.utils.distributed import end_processes, start_sharing_processes
 from videomac.visualization.propagation import PropagationPainter
 
@@ -55,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=CfgOptions,
         metavar='KEY=VALUE',
         help='change the config: model.topk=10 test_dataloader.dataset.videos=camel,dog',
     )
@@ -76,7 +76,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
         # The values that the config spells out are those of its own preset.
         for field in fields(PropagationSettings):
             cfg.model.pop(field.name, None)
-    cfg.merge_from_dict(expand_shortcuts(cfg, options))
+    merge_options(cfg, options)
     dataset = cfg.test_dataloader.dataset
     if isinstance(dataset.get('videos'), str):  # one name without a comma
         dataset.videos = [dataset.videos]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
@@ -21,7 +21,7 @@ from videomac.checkpoints import UnusableCheckpointError
 from videomac.engine import Preempted
 from videomac.engine.checkpoint_files import CheckpointError, check_folder
 from videomac.engine.restart import choose_start, is_first_process
-from videomac.utils import expand_shortcuts, find_config
+from videomac.utils import CfgOptions, find_config, merge_options
 from videomac.utils.distributed import end_processes, prepare_cpu_processes
 from videomac.utils.memory import keep_freed_memory
 
@@ -61,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=CfgOptions,
         metavar='KEY=VALUE',
         help='change the config: model.masking.ratio=0.9 "key=[(1,2),3]"',
     )
@@ -118,8 +118,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     The work dir is the command line's, else the config's, else named by the config.
     ``--cfg-options`` come first, so that the other arguments see their effect.
     """
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(expand_shortcuts(cfg, args.cfg_options))
+    merge_options(cfg, args.cfg_options)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.launcher = args.launcher

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
@@ -18,7 +18,7 @@ from videomac.analysis import (
     multiply_adds,
 )
 from videomac.registry import MODELS
-from videomac.utils import find_config
+from videomac.utils import CfgOptions, find_config, merge_options
 
 DEFAULT = 'configs/videomac/videomac_convnextv2-small_8xb64-amp-coslr-100e_ytvos.py'
 SUFFIX = '-coslr-100e_ytvos.py'
@@ -83,7 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=CfgOptions,
         metavar='KEY=VALUE',
         help='change the config: model.masking.ratio=0.9',
     )
@@ -211,8 +211,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         cfg = Config.fromfile(find_config(args.config))
     except FileNotFoundError as error:
         raise SystemExit(f'get_flops.py: {error}') from None
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    merge_options(cfg, args.cfg_options)
     if 'model' not in cfg:
         raise SystemExit(f"get_flops.py: the config '{args.config}' has no model")
     try:

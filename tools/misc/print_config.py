@@ -5,9 +5,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
-from videomac.utils import find_config
+from videomac.utils import CfgOptions, find_config, merge_options
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -18,7 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=CfgOptions,
         metavar='KEY=VALUE',
         help='change the config: model.masking.ratio=0.9',
     )
@@ -33,8 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         cfg = Config.fromfile(find_config(args.config))
     except FileNotFoundError as error:
         raise SystemExit(f'print_config.py: {error}') from None
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    merge_options(cfg, args.cfg_options)
     print(cfg.pretty_text)
     if args.save_path is not None:
         if args.save_path.suffix not in ('.py', '.json', '.yml', '.yaml'):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
@@ -18,7 +18,7 @@ from videomac.datasets.propagation_base import IMAGENET_MEAN, IMAGENET_STD
 from videomac.datasets.sources.images import read_image
 from videomac.models.propagation import FeatureExtractor
 from videomac.registry import MODELS
-from videomac.utils import find_config
+from videomac.utils import CfgOptions, find_config, merge_options
 from videomac.visualization import affinity_sheet, save_image
 from videomac.visualization.affinity import check_inside, choose_points
 
@@ -64,7 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     add('--output-stride', type=int, help='pixels to a cell [native, or of config]')
     add('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     add('--seed', type=int, default=0, help='of random weights [%(default)s]')
-    add('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    add('--cfg-options', nargs='+', action=CfgOptions, metavar='KEY=VALUE')
     return parser
 
 
@@ -131,7 +131,7 @@ def draw(args: argparse.Namespace) -> str:
         What there is to say.
     """
     cfg = Config.fromfile(find_config(args.config))
-    cfg.merge_from_dict(args.cfg_options or {})
+    merge_options(cfg, args.cfg_options)
     paths = (args.frame1, args.frame2)
     first, second = (read_image(path) for path in paths)
     points = [tuple(point) for point in args.point or choose_points(first, POINTS)]

@@ -70,9 +70,9 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             content = torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
         raise UnusableCheckpointError(refusal(path, error)) from error
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # torch raises whatever a damaged byte leads to
         raise UnusableCheckpointError(
-            f"the checkpoint '{path}' is damaged: {error}. Restore or download it again"
+            f"the checkpoint '{path}' is damaged: {error!r}. Restore or download it again"
         ) from error
     if not isinstance(content, Mapping):
         raise UnusableCheckpointError(
@@ -88,7 +88,7 @@ def _read_safetensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, st
         with safetensors.safe_open(path, 'pt') as file:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return state, file.metadata() or {}
-    except safetensors.SafetensorError as error:
+    except Exception as error:  # not SafetensorError alone, on damaged headers
         raise UnusableCheckpointError(
             f"'{path}' is no file of safetensors: {error}. Nothing of it was run. Use a "
             'whole file of this format, or give another its own ending (.pth)'
@@ -219,7 +219,12 @@ def read_header(path: str | Path) -> dict[str, Any]:
     text = metadata.get('videomac')
     if text is None:
         raise ValueError(f"'{path}' has no header of videomac")
-    header: dict[str, Any] = json.loads(text)
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"the header of '{path}' is damaged: {error}") from error
+    if not isinstance(header, dict):
+        raise ValueError(f"the header of '{path}' is no JSON object")
     if header.get('sha256') != hash_tensors(state):
         raise ValueError(f"the tensors of '{path}' are not those of its header")
     return header

@@ -7,6 +7,8 @@ from pathlib import Path
 
 __all__ = ['check_name', 'leaves', 'read_lines']
 
+_LONGEST = 255  # bytes of a name on the usual file systems
+
 
 def read_lines(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
     """Read the lines of a list that are not blank.
@@ -50,12 +52,14 @@ def check_name(name: str, source: str) -> None:
         source: Where the name is from, for the message.
 
     Raises:
-        ValueError: It is empty or absolute, has ``.`` or ``..``, a backslash, or what
-            cannot be printed.
+        ValueError: It is empty or absolute, has ``.`` or ``..``, a backslash, what
+            cannot be printed, or is too long for a folder.
     """
     parts = name.split('/')
-    if not name.isprintable() or '\\' in name or {'', '.', '..'} & set(parts):
+    plain = name.isprintable() and '\\' not in name and not {'', '.', '..'} & set(parts)
+    if not plain or max(len(os.fsencode(part)) for part in parts) > _LONGEST:
         raise ValueError(
-            f'{source} names the video {name!r}; expected the name of a folder, '
-            'without "..", ".", a leading slash or a backslash. Correct the list'
+            f'{source} names the video {name[:80]!r}; expected the name of a folder, '
+            'without "..", ".", a leading slash or a backslash, of at most '
+            f'{_LONGEST} bytes. Correct the list'
         )

@@ -1,14 +1,17 @@
 """Small helpers without a concept of the paper."""
 
 from .memory import keep_freed_memory
+from .options import CfgOptions, merge_options
 from .paths import configs_root, find_config, package_file, tools_root
 from .shortcuts import expand_shortcuts
 
 __all__ = [
+    'CfgOptions',
     'configs_root',
     'expand_shortcuts',
     'find_config',
     'keep_freed_memory',
+    'merge_options',
     'package_file',
     'tools_root',
 ]
