@@ -66,7 +66,7 @@ def _by_opencv(
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if pixels is None:
         raise ValueError('OpenCV cannot decode it')
-    return _cut(pixels, region)[..., ::-1]  # BGR to RGB
+    return cv2.cvtColor(_cut(pixels, region), cv2.COLOR_BGR2RGB)
 
 
 def _cut(pixels: NDArray[Any], region: tuple[int, int, int, int]) -> NDArray[np.uint8]:
