@@ -9,17 +9,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from mmengine.evaluator import BaseMetric
-from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from tests.engine.tiny import runner_config
+from tests.engine.saving import make_runner, names
 from videomac.engine import checkpoint_files
 from videomac.engine.checkpoint_files import (
     POINTER,
@@ -29,79 +26,10 @@ from videomac.engine.checkpoint_files import (
 )
 from videomac.engine.hooks import verified_checkpoint
 from videomac.engine.hooks.verified_checkpoint import checkpoint_size
-from videomac.registry import METRICS
 
 from .test_checkpoint_files import largest_file
 
 ROOT = Path(__file__).parents[2]
-
-
-@METRICS.register_module(force=True)
-class ScriptedMetric(BaseMetric):
-    """Evaluates to given numbers, one after the other."""
-
-    def __init__(self, scores: list[float]) -> None:
-        super().__init__()
-        self.scores = iter(scores)
-
-    def process(self, data_batch: Any, data_samples: Any) -> None:
-        """Look at nothing."""
-        self.results.append(0)
-
-    def compute_metrics(self, results: list[Any]) -> dict[str, float]:
-        """Return the next number."""
-        return {'acc': next(self.scores)}
-
-
-class ActHook(Hook):  # type: ignore[misc]
-    """Calls a function before every iteration."""
-
-    def __init__(self, act: Callable[[int], None]) -> None:
-        self.act = act
-
-    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any) -> None:
-        """Call it with the number of the iteration."""
-        self.act(runner.iter)
-
-
-def make_runner(
-    work_dir: Path,
-    iterations: int = 6,
-    act: Callable[[int], None] | None = None,
-    scores: list[float] | None = None,
-    resume: str | None = None,
-    **changes: Any,
-) -> Runner:
-    """Make a runner that saves every iteration and keeps two checkpoints."""
-    cfg = runner_config(work_dir, iterations)
-    hook: dict[str, Any] = dict(
-        type='VerifiedCheckpointHook',
-        interval=1,
-        by_epoch=False,
-        max_keep_ckpts=2,
-        save_param_scheduler=False,  # there is none
-    )
-    cfg['default_hooks']['checkpoint'] = hook | changes
-    if scores is not None:
-        cfg['val_cfg'] = dict(type='ValLoop')
-        cfg['train_cfg']['val_interval'] = 1
-        cfg['val_dataloader'] = cfg['train_dataloader'] | dict(
-            dataset=dict(type='NoiseFrames', length=1)
-        )
-        cfg['val_evaluator'] = dict(type='ScriptedMetric', scores=scores)
-        cfg['default_hooks']['checkpoint']['save_best'] = 'acc'
-    if resume is not None:
-        cfg |= dict(resume=True, load_from=resume)
-    cfg['experiment_name'] = f'{work_dir.name}-{iterations}-{resume}'
-    runner = Runner.from_cfg(cfg)
-    if act is not None:
-        runner.register_hook(ActHook(act))
-    return runner
-
-
-def names(folder: Path) -> list[str]:
-    """List the checkpoints."""
-    return sorted(path.name for path in folder.glob('*.pth'))
 
 
 def warnings_of(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -332,7 +260,7 @@ def test_the_old_best_goes_after_the_new_one_is_there(
 SAVE_AND_WAIT = """
 import sys, time, os
 from pathlib import Path
-from tests.engine import test_verified_checkpoint as tests
+from tests.engine.saving import make_runner
 from videomac.engine import checkpoint_files
 compare, count = checkpoint_files._compare, [0]
 def slow(path, data):
@@ -341,7 +269,7 @@ def slow(path, data):
         time.sleep(60)
     compare(path, data)
 checkpoint_files._compare = slow
-tests.make_runner(Path(sys.argv[1]), iterations=4).train()
+make_runner(Path(sys.argv[1]), iterations=4).train()
 """
 
 
@@ -375,3 +303,22 @@ def test_killed_while_it_saves(tmp_path: Path) -> None:
 def test_bad_patience() -> None:
     with pytest.raises(ValueError, match='patience'):
         verified_checkpoint.VerifiedCheckpointHook(patience=-1)
+
+
+@pytest.mark.parametrize('when', ['later', 'before'])
+def test_two_processes(when: str, tmp_path: Path) -> None:
+    """The second process neither writes nor waits for what the first cannot write."""
+    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
+    script = 'tests.engine.saving_processes'
+    command += ['--nproc_per_node=2', '-m', script, str(tmp_path), when]
+    env = os.environ | {'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
+    done = subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    results = [(tmp_path / f'rank{rank}.txt').read_text() for rank in range(2)]
+    if when == 'before':
+        assert all('cannot be saved in' in result for result in results)
+    else:
+        assert results == ['ended at 4', 'ended at 4']
+        assert names(tmp_path / 'run') == ['iter_1.pth', 'iter_4.pth']
