@@ -18,7 +18,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from videomac.checkpoints import UnusableCheckpointError
-from videomac.engine import Preempted
+from videomac.engine import NonFiniteError, Preempted
 from videomac.engine.checkpoint_files import CheckpointError, check_folder
 from videomac.engine.restart import choose_start, is_first_process
 from videomac.utils import CfgOptions, find_config, merge_options
@@ -162,7 +162,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         choose_start(cfg, newest=args.resume == 'auto')
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         runner.train()
-    except (CheckpointError, UnusableCheckpointError) as error:
+    except (CheckpointError, NonFiniteError, UnusableCheckpointError) as error:
         raise SystemExit(f'train.py: {error}') from error
     except Preempted:
         end_processes()
