@@ -37,6 +37,7 @@ set -m # or the background process would ignore Ctrl-C
     --shutdown-timeout="${SAVE_TIME:-120}" \
     "$(dirname "${BASH_SOURCE[0]}")/train.py" "$config" --launcher pytorch "$@" &
 child=$!
+set +m # nor is it of interest when it is paused
 
 # A signal interrupts `wait`, whose status is then not the child's.
 signalled=

@@ -22,7 +22,11 @@ from videomac.engine import NonFiniteError, Preempted
 from videomac.engine.checkpoint_files import CheckpointError, check_folder
 from videomac.engine.restart import choose_start, is_first_process
 from videomac.utils import CfgOptions, find_config, merge_options
-from videomac.utils.distributed import end_processes, prepare_cpu_processes
+from videomac.utils.distributed import (
+    end_processes,
+    prepare_cpu_processes,
+    prepare_restarted_processes,
+)
 from videomac.utils.memory import keep_freed_memory
 
 DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -155,6 +159,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(f'train.py: {error}') from None
     cfg = merge_args(Config.fromfile(config), args)
     prepare_cpu_processes(cfg)
+    prepare_restarted_processes(cfg)
     keep_freed_memory()
     try:
         if is_first_process():

@@ -24,7 +24,7 @@ from videomac.datasets.resumable_loader import (
 from videomac.utils.randomness import mixed_seed, seed_generators, seeded
 
 
-class Dice(Dataset[list[float]]):
+class Dice(Dataset[torch.Tensor]):
     """Throws the dice of all three generators."""
 
     metainfo = {'sides': 6}

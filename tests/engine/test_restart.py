@@ -25,10 +25,10 @@ def save(work_dir: Path, name: str, age: float = 0.0) -> str:
     return str(path)
 
 
-def start(work_dir: Path, newest: bool = False, **env: str) -> tuple[Any, Any]:
+def start(work_dir: Path, env: dict[str, str] | None = None, newest: bool = False) -> Any:
     """Return what a run is told about resuming; its config has weights to start with."""
     cfg = Config(dict(work_dir=str(work_dir), resume=False, load_from='weights.pth'))
-    choose_start(cfg, newest=newest, env=env)
+    choose_start(cfg, newest=newest, env=env or {})
     return cfg.resume, cfg.load_from
 
 
@@ -62,20 +62,20 @@ def test_newest(tmp_path: Path, said: list[str]) -> None:
 def test_started_again(tmp_path: Path, name: str, said: list[str]) -> None:
     """From its own newest checkpoint, not from one of an earlier run."""
     old = save(tmp_path, 'epoch_9.pth', age=100)
-    first = start(tmp_path, **{name: '0'})
-    assert start(tmp_path, **{name: '1'}) == first == (False, 'weights.pth')
+    first = start(tmp_path, {name: '0'})
+    assert start(tmp_path, {name: '1'}) == first == (False, 'weights.pth')
     assert 'saved no checkpoint yet' in said[-1]
-    assert start(tmp_path, newest=True, **{name: '1'}) == (True, old)
+    assert start(tmp_path, {name: '1'}, newest=True) == (True, old)
     new = save(tmp_path, 'epoch_1.pth', age=-1)
-    assert start(tmp_path, **{name: '2'}) == (True, new)
+    assert start(tmp_path, {name: '2'}) == (True, new)
     assert f"going on from '{new}'" in said[-1]
 
 
 def test_only_the_first_process_marks_the_start(tmp_path: Path) -> None:
     """The others may come later, when there is a checkpoint already."""
-    start(tmp_path, RANK='1')
+    start(tmp_path, {'RANK': '1'})
     assert not (tmp_path / 'started').exists()
-    start(tmp_path, RANK='0')
+    start(tmp_path, {'RANK': '0'})
     assert (tmp_path / 'started').exists()
 
 

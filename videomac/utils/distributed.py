@@ -12,7 +12,12 @@ from mmengine.dist import init_dist
 from mmengine.logging import print_log
 from torch import distributed
 
-__all__ = ['end_processes', 'prepare_cpu_processes', 'start_sharing_processes']
+__all__ = [
+    'end_processes',
+    'prepare_cpu_processes',
+    'prepare_restarted_processes',
+    'start_sharing_processes',
+]
 
 #: How long a process may wait for the others, which have longer videos.
 PATIENCE = timedelta(days=7)
@@ -33,7 +38,7 @@ def prepare_cpu_processes(cfg: dict[str, Any]) -> bool:
     if cfg.get('launcher') != 'pytorch' or torch.cuda.is_available():
         return False
     if not distributed.is_initialized():
-        distributed.init_process_group('gloo')
+        _init_group('gloo')
     if cfg.get('model_wrapper_cfg') is None:
         cfg['model_wrapper_cfg'] = dict(
             type='MMDistributedDataParallel',
@@ -46,6 +51,52 @@ def prepare_cpu_processes(cfg: dict[str, Any]) -> bool:
         level=logging.WARNING,
     )
     return True
+
+
+def prepare_restarted_processes(cfg: dict[str, Any]) -> bool:
+    """Let processes that ``torchrun`` has started again, after a crash, find each other.
+
+    mmengine leaves alone a process group that exists. On the first start, and without
+    GPUs (see :func:`prepare_cpu_processes`), this does nothing.
+
+    Args:
+        cfg: Config of the run: its ``launcher`` and ``env_cfg.dist_cfg`` are read.
+
+    Returns:
+        Whether this run needed it.
+    """
+    if cfg.get('launcher') != 'pytorch' or not torch.cuda.is_available():
+        return False
+    if distributed.is_initialized() or not _attempt():
+        return False
+    torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
+    _init_group(cfg.get('env_cfg', {}).get('dist_cfg', {}).get('backend', 'nccl'))
+    return True
+
+
+def _attempt() -> int:
+    """How often ``torchrun`` has started the processes again."""
+    return int(os.environ.get('TORCHELASTIC_RESTART_COUNT') or 0)
+
+
+def _init_group(backend: str) -> None:
+    """Make the group of the processes of ``torchrun``.
+
+    torchrun's store lives on when it starts the processes again, and with it the
+    addresses of those that died: each attempt gets keys of its own.
+    """
+    if not _attempt() or os.environ.get('TORCHELASTIC_USE_AGENT_STORE') != 'True':
+        distributed.init_process_group(backend)
+        return
+    store = distributed.TCPStore(
+        os.environ['MASTER_ADDR'], int(os.environ['MASTER_PORT']), is_master=False
+    )
+    distributed.init_process_group(
+        backend,
+        store=distributed.PrefixStore(f'attempt_{_attempt()}', store),
+        rank=int(os.environ['RANK']),
+        world_size=int(os.environ['WORLD_SIZE']),
+    )
 
 
 def start_sharing_processes(launcher: str) -> torch.device:
