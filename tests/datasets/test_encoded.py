@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from mmengine.runner import Runner
 from PIL import Image
 
 from tests.datasets.broken import BROKEN, SIZE, UNUSUAL
@@ -184,3 +185,26 @@ def test_wrong_use_of_repeats(tmp_path: Path) -> None:
     item = FramePairDataset(source, [CROP, PACK])[0]
     with pytest.raises(TypeError, match='set repeats of FramePairDataset'):
         repeated_collate([item])
+
+
+def test_repeats_from_a_config(tmp_path: Path) -> None:
+    write_clip(tmp_path / 'v', 5)
+    source = {'type': 'FrameFolders', 'data_root': str(tmp_path)}
+    dataset = {
+        'type': 'FramePairDataset',
+        'source': source,
+        'pipeline': [CROP, PACK],
+        'repeats': 2,
+        '_scope_': 'videomac',
+    }
+    loader = Runner.build_dataloader(
+        {
+            'batch_size': 2,
+            'num_workers': 0,
+            'sampler': {'type': 'DefaultSampler', 'shuffle': False},
+            'collate_fn': {'type': 'repeated_collate'},
+            'dataset': dataset,
+        }
+    )
+    batches = [batch['inputs'].shape for batch in loader]
+    assert batches == [(4, 2, 3, 16, 16)] * 2
