@@ -1,7 +1,10 @@
 """Tasks in processes, and progress."""
 
+import multiprocessing
 import os
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +44,42 @@ def test_errors_reach_the_caller(processes: int) -> None:
 def test_a_killed_process_is_told_in_words() -> None:
     with pytest.raises(WorkerDiedError, match='goes on where it stopped'):
         list(run_tasks(die, range(4), 2))
+
+
+def tell_and_sleep(path: str, advance: Callable[[int], None]) -> None:
+    Path(f'{path}.{os.getpid()}').touch()
+    time.sleep(60)
+
+
+def start_and_wait(path: str) -> None:
+    list(run_tasks(tell_and_sleep, [path, path], 2))
+
+
+def is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return '\nState:\tZ' not in Path(f'/proc/{process}/status').read_text()
+
+
+@pytest.mark.skipif(not Path('/proc/self/status').exists(), reason='needs Linux')
+def test_processes_end_with_a_killed_parent(tmp_path: Path) -> None:
+    parent = multiprocessing.get_context('fork').Process(
+        target=start_and_wait, args=(str(tmp_path / 'child'),)
+    )
+    parent.start()
+    while len(children := list(tmp_path.iterdir())) < 2:
+        time.sleep(0.05)
+    parent.kill()
+    parent.join()
+    left = {int(path.suffix[1:]) for path in children}
+    for _ in range(200):
+        left = {process for process in left if is_running(process)}
+        if not left:
+            return
+        time.sleep(0.1)
+    pytest.fail(f'processes {left} outlive their parent')
 
 
 def test_there_must_be_a_process() -> None:

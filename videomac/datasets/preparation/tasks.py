@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -18,6 +21,9 @@ R = TypeVar('R')
 
 # How often the count of the processes is read, seconds.
 _POLL = 0.2
+
+# How often a process looks whether its parent is still there, seconds.
+_WATCH = 0.5
 
 _shared: Any = None
 
@@ -92,6 +98,15 @@ def _begin(counter: Any, stop: Any) -> None:
     _shared = counter, stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)  # the processes are the parallelism
+    watch = threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True)
+    watch.start()
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent was killed, instead of holding the target."""
+    while os.getppid() == parent:
+        time.sleep(_WATCH)
+    os._exit(1)
 
 
 def _call(function: Callable[[T, Callable[[int], None]], R], task: T) -> R:
