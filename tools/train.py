@@ -116,6 +116,14 @@ def set_loaders(cfg: Config, args: argparse.Namespace) -> None:
         cfg[name] = defaults
 
 
+def name_loop(cfg: Config) -> None:
+    """Give ``train_cfg`` a type; mmengine would take its own loops without one."""
+    train_cfg = cfg.get('train_cfg')
+    if train_cfg and 'type' not in train_cfg and 'by_epoch' in train_cfg:
+        by_epoch = train_cfg.pop('by_epoch')
+        train_cfg.type = 'EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop'
+
+
 def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     """Apply the command line to a config.
 
@@ -146,6 +154,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
             )
         cfg.auto_scale_lr.enable = True
     set_loaders(cfg, args)
+    name_loop(cfg)
     return cfg
 
 

@@ -108,6 +108,16 @@ def test_config_with_amp_runs_without_gpu(monkeypatch: pytest.MonkeyPatch) -> No
     assert wrapper == {'type': 'BFloat16OptimWrapper', 'accumulative_counts': 2}
 
 
+@pytest.mark.parametrize(
+    ('by_epoch', 'name'), [(True, 'EpochBasedTrainLoop'), (False, 'IterBasedTrainLoop')]
+)
+def test_loop(by_epoch: bool, name: str) -> None:
+    """A loop without a type gets ours, not mmengine's; one with a type keeps it."""
+    assert merged(train_cfg={'by_epoch': by_epoch}).train_cfg == {'type': name}
+    named = {'type': 'mmengine.EpochBasedTrainLoop', 'max_epochs': 1}
+    assert merged(train_cfg=named).train_cfg == named
+
+
 def test_loaders() -> None:
     """Defaults, flags, and no persistent workers where there are none."""
     loader = {'num_workers': 2}

@@ -11,6 +11,7 @@ import torch
 from mmengine.dist import init_dist
 from mmengine.logging import print_log
 from torch import distributed
+from torch._C._distributed_c10d import PrefixStore, TCPStore
 
 __all__ = [
     'end_processes',
@@ -88,12 +89,12 @@ def _init_group(backend: str) -> None:
     if not _attempt() or os.environ.get('TORCHELASTIC_USE_AGENT_STORE') != 'True':
         distributed.init_process_group(backend)
         return
-    store = distributed.TCPStore(
+    store = TCPStore(
         os.environ['MASTER_ADDR'], int(os.environ['MASTER_PORT']), is_master=False
     )
     distributed.init_process_group(
         backend,
-        store=distributed.PrefixStore(f'attempt_{_attempt()}', store),
+        store=PrefixStore(f'attempt_{_attempt()}', store),
         rank=int(os.environ['RANK']),
         world_size=int(os.environ['WORLD_SIZE']),
     )
