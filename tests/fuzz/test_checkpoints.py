@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.fuzz.damage import FEW, MANY, attempt, damaged
@@ -115,6 +115,8 @@ def check_conversion(content: dict[str, Any], name: str, to: str) -> None:
 layouts = st.sampled_from(['encoder', 'timm', 'torchvision', 'convnext'])
 
 
+@example({'stages.0.0.dwconv.kernel': torch.tensor(1.0)}, 'auto', 'encoder')  # IndexError
+@example({'layer1.0.conv1.weight': torch.ones(2)}, 'resnet', 'timm')
 @FEW
 @given(contents, formats, layouts)
 def test_conversion(content: dict[str, Any], name: str, to: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from ..registry import MODELS
+from .mapping import explaining
 
 __all__ = ['check_encoder', 'encoder_config']
 
@@ -18,6 +19,7 @@ HEADS = {1280: 16}
 SHOWN = 8
 
 
+@explaining('telling the network')
 def encoder_config(
     state: Mapping[str, Tensor], num_heads: int | None = None
 ) -> dict[str, Any] | None:
@@ -122,6 +124,7 @@ def _vit(state: Mapping[str, Tensor], num_heads: int | None) -> dict[str, Any]:
     )
 
 
+@explaining('building the network')
 def check_encoder(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> None:
     """Build the network and compare its keys and shapes with a state dict.
 

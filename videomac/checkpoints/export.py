@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from . import convnext, vit
-from .mapping import Conversion, Rule, translate
+from .mapping import Conversion, Rule, explaining, translate
 from .resnet import RESNET
 
 __all__ = ['TARGETS', 'export_state']
@@ -40,6 +40,7 @@ def _rules(state: Mapping[str, Tensor], target: str) -> tuple[Rule, ...] | None:
     return None
 
 
+@explaining('writing the layout')
 def export_state(state: Mapping[str, Tensor], target: str) -> Conversion:
     """Rename the tensors of an encoder for another library, every one of them.
 

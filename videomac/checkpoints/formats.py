@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from . import convnext, own, resnet, video_vit, vit
-from .mapping import Conversion, Row, Rule, translate
+from .mapping import Conversion, Row, Rule, explaining, translate
 
 __all__ = ['ALIASES', 'FORMATS', 'Format', 'detect', 'import_state']
 
@@ -224,6 +224,7 @@ def detect(state: Mapping[str, Tensor], name: str = 'auto') -> tuple[Format, str
     raise ValueError(f"the keys are not of the format '{name}': {shown}, ...{hint}")
 
 
+@explaining('reading the tensors')
 def import_state(
     state: Mapping[str, Tensor],
     name: str = 'auto',

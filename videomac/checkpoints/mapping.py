@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from torch import Tensor
 
-__all__ = ['Conversion', 'Row', 'Rule', 'keep', 'translate']
+__all__ = ['Conversion', 'Row', 'Rule', 'explaining', 'keep', 'translate']
 
 State = dict[str, Tensor]
 #: Leftover keys that an error message lists.
 SHOWN = 8
+
+
+@contextmanager
+def explaining(what: str) -> Iterator[None]:
+    """Turn what odd tensors lead to into an error that says so; also a decorator.
+
+    Args:
+        what: What is being done, for the message.
+
+    Raises:
+        ValueError: Something inside failed over a shape, a type or a missing tensor.
+    """
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError) as error:
+        raise ValueError(
+            f'{what}: the checkpoint has tensors of a shape or type that no such network '
+            f'has, or lacks some ({error}). Is the file whole, and the format right?'
+        ) from error
 
 
 def keep(value: Tensor) -> Tensor:
