@@ -105,10 +105,13 @@ def disturbed_run(
         killed = len(rows) < wanted
         step = draw.choice(STEPS) if killed and draw.random() < 0.5 else None
         file = draw.randint(1, 2 * ITERATIONS // INTERVAL)
-        moment = draw.uniform(0, seconds) if killed and step is None else None
+        # Most of the time is spent before the first iteration: aim past it as well.
+        iterations = draw.choice([0, draw.randint(1, ITERATIONS - 1)])
+        longest = seconds / ITERATIONS if iterations else seconds
+        moment = draw.uniform(0, longest) if killed and step is None else None
         before = quiet_newest(work_dir)
         child = start(config, work_dir, step, file)
-        ended, taken = wait(child, moment)
+        ended, taken = wait(child, moment, iterations)
         end = f'while saving, {step}' if step else f'after {taken:.2f} s'
         begin = f'{before} ({PROGRESS[1]})'
         if ended and not rows:  # outran its kill; begin again

@@ -202,8 +202,14 @@ def start(config: Path, work_dir: Path, step: str | None, number: int) -> int:
         os._exit(code)
 
 
-def wait(child: int, seconds: float | None) -> tuple[bool, float]:
-    """Wait for a process, and kill it and its workers if it takes longer.
+def wait(child: int, seconds: float | None, iterations: int = 0) -> tuple[bool, float]:
+    """Wait for a process, and kill it and its workers at a moment.
+
+    Args:
+        child: Its process id.
+        seconds: When to kill it, in seconds after it has done so many ``iterations``;
+            None to let it live.
+        iterations: Iterations of this process; with 0 the time counts from the start.
 
     Returns:
         Whether it ended by itself and well, and after how many seconds.
@@ -212,16 +218,20 @@ def wait(child: int, seconds: float | None) -> tuple[bool, float]:
         RuntimeError: It ended with an error.
     """
     begin = time.monotonic()
+    counted = None if iterations else begin
     while True:
         found, status = os.waitpid(child, os.WNOHANG)
-        taken = time.monotonic() - begin
+        now = time.monotonic()
         if found:
             break
-        if seconds is not None and taken > seconds:
+        if counted is None and PROGRESS[0] - PROGRESS[1] >= iterations:
+            counted = now
+        due = counted is not None and seconds is not None and now - counted > seconds
+        if due:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child, signal.SIGKILL)
         time.sleep(0.005)
     code = os.waitstatus_to_exitcode(status)
     if code not in (0, -signal.SIGKILL):
         raise RuntimeError(f'the training ended with {code}; see its output.txt')
-    return code == 0, taken
+    return code == 0, now - begin
