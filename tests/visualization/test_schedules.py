@@ -1,0 +1,135 @@
+"""Schedules are what a real Runner logs, to the last bit of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from PIL import Image
+
+from tests.engine.tiny import runner_config
+from tests.tools.test_train_cli import load_tool
+from videomac.utils import tools_root
+from videomac.visualization.run_log import read_run
+from videomac.visualization.schedules import (
+    batches_per_epoch,
+    plot_schedules,
+    schedules,
+)
+
+tool = load_tool(tools_root() / 'visualization' / 'vis_scheduler.py')
+
+BATCHES = 3
+LOOPS: dict[str, dict[str, Any]] = {
+    'epochs': dict(type='EpochBasedTrainLoop', max_epochs=4),
+    'iterations': dict(type='IterBasedTrainLoop', max_iters=11),
+}
+SCHEDULERS: dict[str, list[dict[str, Any]]] = {
+    'by iteration': [
+        dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=4),
+        dict(type='CosineAnnealingLR', T_max=7, by_epoch=False, begin=4),
+    ],
+    'converted': [
+        dict(type='LinearLR', start_factor=0.1, end=1, convert_to_iter_based=True),
+        dict(
+            type='CosineAnnealingLR', T_max=3, begin=1, end=4, convert_to_iter_based=True
+        ),
+    ],
+    'by epoch': [dict(type='MultiStepLR', milestones=[1, 3], by_epoch=True, gamma=0.5)],
+}
+
+
+@pytest.mark.parametrize('loop', LOOPS)
+@pytest.mark.parametrize('kind', SCHEDULERS)
+def test_against_a_real_run(tmp_path: Path, loop: str, kind: str) -> None:
+    if loop == 'iterations' and kind == 'by epoch':
+        pytest.skip('an iteration-based loop has no epochs to count')
+    cfg = runner_config(tmp_path, 1)
+    cfg['train_cfg'] = LOOPS[loop]
+    cfg['param_scheduler'] = SCHEDULERS[kind]
+    cfg['train_dataloader']['dataset'] = dict(type='NoiseFrames', length=2 * BATCHES)
+    cfg['default_hooks']['logger'] = dict(type='LoggerHook', interval=1)
+    cfg['log_processor'] = dict(by_epoch=loop == 'epochs')
+    cfg['custom_hooks'] = [dict(type='TargetEMAHook', momentum=0.9)]
+    expected = schedules(cfg, BATCHES)
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    logged = read_run(tmp_path)
+    assert set(expected) == {'lr', 'target_momentum'}
+    for name, values in expected.items():
+        steps, found = zip(*logged[name], strict=True)
+        assert steps == tuple(range(1, runner.max_iters + 1))
+        assert values == list(found)
+    assert len(set(expected['lr'])) > 2
+
+
+@pytest.mark.parametrize('samples', [5, 8, 9])
+@pytest.mark.parametrize('drop_last', [True, False])
+def test_batches_per_epoch(samples: int, drop_last: bool) -> None:
+    """As many as the loader of each process says."""
+    from mmengine.dataset import DefaultSampler
+    from torch.utils.data import DataLoader
+
+    processes = 2
+    data: Any = list(range(samples))
+    sampler = DefaultSampler(data)
+    # What the sampler computes for itself from the number of processes.
+    sampler.num_samples = -(-samples // processes)
+    loader: Any = DataLoader(data, 2, sampler=sampler, drop_last=drop_last)
+    settings = dict(batch_size=2, drop_last=drop_last)
+    assert batches_per_epoch(settings, samples, processes) == len(loader)
+
+
+def test_bad_input() -> None:
+    init_default_scope('videomac')
+    cfg = dict(
+        train_cfg=dict(max_epochs=2),
+        optim_wrapper=dict(optimizer=dict(lr=1.0)),
+        param_scheduler=[dict(type='LinearLR', start_factor=0.5)],
+    )
+    with pytest.raises(ValueError, match='2 epochs; their length follows'):
+        schedules(cfg)
+    with pytest.raises(ValueError, match='LinearLR counts epochs'):
+        schedules({**cfg, 'train_cfg': dict(max_iters=3)})
+    with pytest.raises(ValueError, match=r'no optim_wrapper\.optimizer\.lr'):
+        schedules({**cfg, 'optim_wrapper': {}}, 3)
+    with pytest.raises(ValueError, match='neither'):
+        schedules({**cfg, 'train_cfg': None})
+    with pytest.raises(ValueError, match='3 samples on 2 processes are no batch of 4'):
+        batches_per_epoch(dict(batch_size=4, drop_last=True), 3, 2)
+
+
+def test_tool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a shipped config without its data; the learning rate follows the batch."""
+    config = 'videomac/videomac_resnet18_8xb64-coslr-100e_ytvos.py'
+    out = tmp_path / 'new' / 'schedule.png'
+    # 2 GPUs of 64 are a quarter of the batch that the rate is for.
+    args = [config, '--samples', '600', '--gpus', '2', '--out', str(out)]
+    tool.main([*args, '--auto-scale-lr', '--cfg-options', 'train_cfg.max_epochs=20'])
+    printed = capsys.readouterr().out
+    # 600 samples are 4 whole batches of 64 on either GPU.
+    assert '80 iterations, 4 an epoch' in printed
+    assert 'largest 0.0005 in iteration 40' in printed
+    assert 'target_momentum: 0.996 at first' in printed
+    assert Image.open(out).size[0] > 600
+    with pytest.raises(SystemExit, match=r'ytvos.*--samples'):
+        tool.main([config, '--out', str(out)])
+    with pytest.raises(SystemExit, match='at least 1'):
+        tool.main([config, '--samples', '0'])
+    with pytest.raises(SystemExit, match=r'must end in one of \.png'):
+        tool.main([*args[:-1], str(tmp_path / 'x.jpg')])
+
+
+def test_plot(tmp_path: Path) -> None:
+    """A line of a known form is drawn where it should be."""
+    path = tmp_path / 'x.png'
+    plot_schedules({'lr': [0.0, 1.0]}, path)
+    image = np.asarray(Image.open(path).convert('RGB')).astype(int)
+    rows, columns = np.nonzero(np.abs(image - (0, 0x72, 0xB2)).max(2) < 16)
+    slope = np.polyfit(columns, rows, 1)
+    assert np.abs(np.polyval(slope, columns) - rows).max() < 3
+    assert slope[0] < 0  # up
