@@ -87,7 +87,7 @@ setup(
     install_requires=read_requirements('runtime'),
     extras_require={
         name: read_requirements(name)
-        for name in ('lite', 'tests', 'docs', 'demo', 'optional')
+        for name in ('lite', 'tests', 'docs', 'demo', 'web', 'optional')
     },
     cmdclass={'build_py': BuildWithMim},
     zip_safe=False,
