@@ -12,6 +12,8 @@ from mmpretrain.structures import DataSample
 from numpy.typing import NDArray
 
 from ..visualization import reconstruction_sheet, save_image
+from ..visualization.clips import ClipWriter
+from ..visualization.reconstruction import side_by_side
 from .video_input import to_tensor
 
 __all__ = ['Reconstruction']
@@ -56,6 +58,32 @@ class Reconstruction:
         ):
             sample.set_field(to_tensor(pictures) / 255, name, dtype=None)
         return reconstruction_sheet(sample)
+
+    def row(self, index: int) -> Pictures:
+        """The four pictures of a frame side by side, [H, 4 W + gaps, 3].
+
+        Raises:
+            IndexError: If there is no such frame.
+        """
+        if not -len(self) <= index < len(self):
+            raise IndexError(f'there are {len(self)} frames, not one of {index}')
+        names = ('original', 'masked', 'prediction', 'pasted')
+        return side_by_side([getattr(self, name)[index] for name in names])
+
+    def save_clip(self, stem: str | os.PathLike[str], fps: float = 12.0) -> Path:
+        """Write the rows of all frames as a clip.
+
+        Args:
+            stem: Path without suffix; an MP4, or a GIF where PyAV is missing.
+            fps: Frames a second.
+
+        Returns:
+            The file.
+        """
+        writer = ClipWriter(Path(stem), len(self), fps)
+        for index in range(len(self)):
+            writer.add(self.row(index))
+        return writer.close()
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the sheet to a file, whose suffix sets the format."""

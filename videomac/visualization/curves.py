@@ -18,7 +18,7 @@ __all__ = ['Scalars', 'plot_losses', 'plot_runs', 'read_scalars', 'smooth']
 Scalars = dict[str, list[tuple[int, float]]]
 
 CURVES = {
-    'loss': ('total', COLOURS[-1]),
+    'loss': ('total loss', COLOURS[-1]),
     'loss_online': ('online, frame 1 ($L_o$)', COLOURS[0]),
     'loss_target': ('target, frame 2 ($L_t$)', COLOURS[1]),
     'loss_consistency': (r'consistency ($\gamma L_c$)', COLOURS[2]),

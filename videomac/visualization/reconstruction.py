@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-__all__ = ['reconstruction_sheet', 'reconstruction_sheets', 'save_image']
+__all__ = [
+    'reconstruction_sheet',
+    'reconstruction_sheets',
+    'save_image',
+    'side_by_side',
+]
 
 TITLES = ('original', 'masked', 'prediction', 'pasted')
 FIELDS = ('frames', 'visible', 'reconstruction', 'pasted')
@@ -105,12 +110,16 @@ def _frame_rows(sample: DataSample) -> NDArray[np.uint8]:
     masked = torch.where(visible, frames, torch.full_like(frames, GREY))
     rows: list[NDArray[np.uint8]] = []
     for pictures in zip(frames, masked, reconstruction, pasted, strict=True):
-        cells = [_to_uint8(picture) for picture in pictures]
-        gap = _white(cells[0].shape[0], GAP)
-        row = [part for cell in cells for part in (cell, gap)][:-1]
-        line = np.concatenate(row, axis=1)
+        line = side_by_side([_to_uint8(picture) for picture in pictures])
         rows += [line, _white(GAP, line.shape[1])]
     return np.concatenate(rows[:-1])
+
+
+def side_by_side(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Put RGB pictures [H, W, 3] of one height in a row, with gaps between."""
+    gap = _white(pictures[0].shape[0], GAP)
+    parts = [part for picture in pictures for part in (picture, gap)][:-1]
+    return np.concatenate(parts, axis=1)
 
 
 def _to_uint8(picture: Tensor) -> NDArray[np.uint8]:

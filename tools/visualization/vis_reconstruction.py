@@ -1,0 +1,138 @@
+#!/usr/bin/env python
+"""Draw frames, what a pre-trained model sees of them, and what it makes of that."""
+
+import argparse
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from videomac.apis import Reconstructor, open_video
+from videomac.apis.reconstruction import Reconstruction
+from videomac.utils.frame_range import frame_range
+from videomac.visualization import save_image
+
+ROWS = 6
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add('video', help='video file, folder of frames, or picture')
+    add('checkpoint', help='of a pre-training run')
+    add('--config', help="of the run, if the checkpoint does not carry it [the run's]")
+    add(
+        '--out',
+        default='reconstruction',
+        help='stem of the files: .png for the grid, .mp4 for the clip [%(default)s]',
+    )
+    add(
+        '--frames',
+        type=frame_range,
+        metavar='START:STOP:STEP',
+        help='frames to take, as a slice of Python [all]',
+    )
+    add(
+        '--rows',
+        type=int,
+        default=ROWS,
+        help='frames in the grid at most, spread evenly [%(default)s]',
+    )
+    add('--no-clip', action='store_true', help='draw the grid only')
+    add('--fps', type=float, default=12.0, help='of the clip [%(default)s]')
+    add('--mask-ratio', type=float, help="share of hidden patches [the model's]")
+    add('--patch-size', type=int, help="in pixels [the model's]")
+    add(
+        '--same-mask',
+        action='store_true',
+        help='hide the same patches in all frames, as training does in a pair',
+    )
+    add('--seed', type=int, default=0, help='of the masks [%(default)s]')
+    add(
+        '--size',
+        help="short side in pixels, or 'original' for that of the frames [training's]",
+    )
+    add('--network', choices=['online', 'target'], default='online')
+    add('--device', help='where to compute [a GPU if there is one]')
+    return parser
+
+
+def spread(count: int, most: int) -> list[int]:
+    """Numbers of at most so many frames, evenly, with the first and the last."""
+    return sorted({round(i) for i in np.linspace(0, count - 1, min(count, most))})
+
+
+def pick(result: Reconstruction, indices: Sequence[int]) -> Reconstruction:
+    """Some of the frames."""
+    names = ('original', 'masked', 'prediction', 'pasted', 'visible')
+    return Reconstruction(**{n: getattr(result, n)[list(indices)] for n in names})
+
+
+def draw(args: argparse.Namespace) -> str:
+    """Reconstruct and draw.
+
+    Returns:
+        What there is to say.
+    """
+    if args.rows < 1:
+        raise ValueError(f'--rows must be at least 1, got {args.rows}')
+    size = args.size
+    if size is not None and size != 'original':
+        if not size.isdigit():
+            raise ValueError(f"--size must be pixels or 'original', got '{size}'")
+        size = int(size)
+    video = open_video(args.video, args.frames)
+    if args.no_clip or len(video) == 1:
+        video = open_video(video, spread(len(video), args.rows))
+    model = Reconstructor(args.checkpoint, args.config, args.device)
+    visible = None
+    options = dict(size=size, patch_size=args.patch_size)
+    if args.same_mask:
+        first = model(
+            video,
+            [0],
+            mask_ratio=args.mask_ratio,
+            seed=args.seed,
+            progress=False,
+            **options,
+        )
+        visible = first.visible[0]
+    result = model(
+        video,
+        visible=visible,
+        mask_ratio=None if args.same_mask else args.mask_ratio,
+        seed=args.seed,
+        network=args.network,
+        **options,
+    )
+    grid = Path(f'{args.out}.png')
+    shown = pick(result, spread(len(result), args.rows))
+    save_image(grid, shown.sheet())
+    made = [str(grid)]
+    if len(result) > 1 and not args.no_clip:
+        made.append(str(result.save_clip(args.out, args.fps)))
+    hidden = ~result.visible
+    error = np.abs(result.prediction.astype(np.float64) - result.original)
+    patch = result.original.shape[1] // hidden.shape[1]
+    where = hidden.repeat(patch, 1).repeat(patch, 2)
+    return (
+        f'{len(result)} frames, {hidden.mean():.0%} of the patches hidden; there the '
+        f'prediction is off by {error[where].mean():.1f} of 255 on average\n'
+        f'Wrote {" and ".join(made)}'
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Parse the command line and draw."""
+    args = build_parser().parse_args(argv)
+    logging.disable(logging.INFO)
+    try:
+        print(draw(args))
+    except (OSError, ValueError) as error:
+        raise SystemExit(f'vis_reconstruction.py: {error}') from None
+
+
+if __name__ == '__main__':
+    main()
