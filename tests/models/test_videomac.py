@@ -102,6 +102,20 @@ def test_target_loss_moves_nothing_and_consistency_only_the_online_network() -> 
     assert model.encoder.downsample_layers[0][0].weight.grad is not None
 
 
+def test_without_the_target_loss_the_gradients_stay() -> None:
+    frames, masks = torch.randn(FRAMES), grids(symmetric=True)
+    gradients = []
+    for target_loss in (True, False):
+        model = build(target_loss=target_loss).train()
+        model.update_target(0.5)
+        fix_masks(model, masks)
+        losses = model(frames, mode='loss')
+        assert ('loss_target' in losses) == target_loss
+        sum(losses.values()).backward()
+        gradients.append([p.grad for p in model.encoder.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+
+
 @pytest.mark.parametrize('symmetric', [True, False])
 def test_masked_pixels_change_nothing_before_the_loss(symmetric: bool) -> None:
     model = build().eval()

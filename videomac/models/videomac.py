@@ -62,6 +62,9 @@ class VideoMAC(BaseModel):
         target: Config of the target network, or None for single frames.
         reconstruction_loss: Config of the loss of Eq. 1.
         consistency_loss: Config of the loss of Eq. 2, or None.
+        target_loss: Whether L_t is among the losses where there is a target network. It
+            carries no gradient: without it (Table 4) the sum is smaller and the
+            training the same.
         data_preprocessor: Config of the preprocessor.
         init_cfg: Initialisation, as in mmengine.
 
@@ -78,6 +81,7 @@ class VideoMAC(BaseModel):
         target: dict[str, Any] | None = EMA_TARGET,
         reconstruction_loss: dict[str, Any] = RECONSTRUCTION,
         consistency_loss: dict[str, Any] | None = CONSISTENCY,
+        target_loss: bool = True,
         data_preprocessor: dict[str, Any] | nn.Module | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
@@ -107,6 +111,7 @@ class VideoMAC(BaseModel):
                 target, default_args=dict(encoder=self.encoder, decoder=self.decoder)
             )
         self.reconstruction_loss = MODELS.build(reconstruction_loss)
+        self.target_loss = target_loss
         self.consistency_loss: nn.Module | None = None
         if consistency_loss is not None:
             self.consistency_loss = MODELS.build(consistency_loss)
@@ -195,11 +200,12 @@ class VideoMAC(BaseModel):
         """Compute L = L_o + L_t + gamma L_c (Eq. 3) by its terms.
 
         Returns:
-            ``loss_online`` (L_o) and, with a target network, ``loss_target`` (L_t, which
-            carries no gradient) and ``loss_consistency`` (gamma L_c).
+            ``loss_online`` (L_o) and, as far as the config asks for them,
+            ``loss_target`` (L_t, which carries no gradient) and ``loss_consistency``
+            (gamma L_c).
         """
         frames, predictions, grids = self._reconstruct_frames(inputs)
-        names = ('loss_online', 'loss_target')
+        names = ('loss_online', 'loss_target')[: 2 if self.target_loss else 1]
         losses = {
             name: self.reconstruction_loss(*each)
             for name, *each in zip(names, predictions, frames, grids, strict=False)
