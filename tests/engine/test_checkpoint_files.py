@@ -17,6 +17,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from mmengine.config import Config
 from torch import Tensor
 
 from videomac.engine import checkpoint_files
@@ -29,6 +30,7 @@ from videomac.engine.checkpoint_files import (
     remove_leftovers,
     write_durably,
 )
+from videomac.engine.restart import choose_start
 
 
 def content(iteration: int, time: str = '20240101_000000') -> dict[str, Any]:
@@ -301,6 +303,20 @@ def test_nothing_but_damaged_files_is_an_error(tmp_path: Path) -> None:
         save(tmp_path, iteration).write_bytes(b'damaged')
     with pytest.raises(CheckpointError, match='backup'):
         newest_intact(tmp_path)
+
+
+def test_a_named_checkpoint_with_a_flipped_bit_is_refused(tmp_path: Path) -> None:
+    """Torch would load it; what torch refuses is left to what explains that."""
+    path = save(tmp_path, 1)
+    cfg = Config(dict(resume=True, load_from=str(path), work_dir=str(tmp_path)))
+    choose_start(cfg, env={})
+    data = bytearray(path.read_bytes())
+    data[data.index(content(1)['state_dict']['weight'].numpy().tobytes())] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match='checksum of its record'):
+        choose_start(cfg, env={})
+    path.write_bytes(b'pickle')
+    choose_start(cfg, env={})
 
 
 def test_folders_that_cannot_be_written_to(tmp_path: Path) -> None:

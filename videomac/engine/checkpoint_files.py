@@ -32,6 +32,7 @@ __all__ = [
     'find_damage',
     'newest_intact',
     'pointed_at',
+    'refuse_flipped',
     'remove_leftovers',
     'write_durably',
 ]
@@ -208,6 +209,22 @@ def find_damage(path: str | Path) -> str | None:
     except Exception as error:
         return f'is damaged ({_first_line(error)})'
     return None
+
+
+def refuse_flipped(path: str | Path) -> None:
+    """Check a checkpoint that the user has named; there is no other to use instead.
+
+    Files of other formats, missing ones and remote ones are left to what loads them.
+
+    Raises:
+        CheckpointError: Its content is not what was written, though torch would load it.
+    """
+    if Path(path).is_file() and zipfile.is_zipfile(path):
+        problem = find_damage(path)
+        if problem is not None:
+            raise CheckpointError(
+                f"the checkpoint '{path}' {problem}. Copy it again or take an older one"
+            )
 
 
 def _first_line(error: Exception) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from mmengine.logging import print_log
 
-from .checkpoint_files import newest_intact
+from .checkpoint_files import newest_intact, refuse_flipped
 
 __all__ = ['STARTED', 'choose_start', 'is_first_process', 'was_restarted']
 
@@ -48,7 +48,8 @@ def choose_start(
         env: The environment, of which the ranks and the counts of restarts are read.
 
     Raises:
-        CheckpointError: All checkpoints of the work dir are damaged.
+        CheckpointError: All checkpoints of the work dir are damaged, or the one that is
+            named is.
     """
     newest = newest or bool(cfg.get('resume') and cfg.get('load_from') is None)
     restarted = was_restarted(env)
@@ -64,6 +65,8 @@ def choose_start(
         marker.parent.mkdir(parents=True, exist_ok=True)
         marker.write_text(time.strftime('%Y-%m-%d %H:%M:%S\n'))
     if not newest:
+        if cfg.get('resume'):
+            refuse_flipped(cfg.load_from)
         return
     cfg.resume = found is not None
     if found is not None:
