@@ -6,6 +6,7 @@ from .frame_pairs import FramePairDataset
 from .jhmdb import JHMDBDataset
 from .label_maps import LabelMapError
 from .propagation_sample import PropagationVideo
+from .random_gap_pairs import RandomGapPairDataset
 from .sources import (
     EncodedFrames,
     FrameFolders,
@@ -19,6 +20,7 @@ from .sources import (
 )
 from .transforms import (
     FramesColorJitter,
+    FramesGlobalLocalCrops,
     FramesRandomFlip,
     FramesRandomResizedCrop,
     FramesResizedCenterCrop,
@@ -36,6 +38,7 @@ __all__ = [
     'FramePairDataset',
     'FrameSource',
     'FramesColorJitter',
+    'FramesGlobalLocalCrops',
     'FramesRandomFlip',
     'FramesRandomResizedCrop',
     'FramesResizedCenterCrop',
@@ -44,6 +47,7 @@ __all__ = [
     'PackFrames',
     'PackedFrames',
     'PropagationVideo',
+    'RandomGapPairDataset',
     'UnreadableVideoError',
     'VIPDataset',
     'VideoFiles',

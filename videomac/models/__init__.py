@@ -9,25 +9,41 @@ from .losses import MaskedReconstructionLoss, ReconstructionConsistencyLoss
 from .masking import RandomPatchMasking
 from .pretrained import StrictPretrainedInit
 from .propagation import FeatureExtractor, LabelPropagator, TorchvisionBackbone
+from .rivals import (
+    RCMAE,
+    CropMAE,
+    CrossAttentionDecoder,
+    FramesAsImages,
+    MaskedViT,
+    SiamMAE,
+    TokenDecoder,
+)
 from .target import EMATarget
 from .videomac import VideoMAC
 
 __all__ = [
+    'RCMAE',
     'ConvNeXtDecoder',
+    'CropMAE',
+    'CrossAttentionDecoder',
     'EMATarget',
     'FeatureExtractor',
+    'FramesAsImages',
     'FramesDataPreprocessor',
     'IsotropicConvNeXt',
     'LabelPropagator',
     'LinearProbe',
     'MaskedDense',
     'MaskedReconstructionLoss',
+    'MaskedViT',
     'PatchSparse',
     'RandomPatchMasking',
     'ReconstructionConsistencyLoss',
     'ReleasedConvNeXt',
     'ReleasedResNet',
+    'SiamMAE',
     'StrictPretrainedInit',
+    'TokenDecoder',
     'TorchvisionBackbone',
     'VideoMAC',
 ]

@@ -1,5 +1,6 @@
 """Transforms of frames."""
 
+from .crops import FramesGlobalLocalCrops
 from .frames import (
     FramesColorJitter,
     FramesRandomFlip,
@@ -10,6 +11,7 @@ from .frames import (
 
 __all__ = [
     'FramesColorJitter',
+    'FramesGlobalLocalCrops',
     'FramesRandomFlip',
     'FramesRandomResizedCrop',
     'FramesResizedCenterCrop',
