@@ -1,0 +1,91 @@
+"""Where a clip is chosen, for all tabs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gradio as gr
+
+from ..clips import MAX_BYTES, MAX_FRAMES, MAX_SIDE, Clip, bundled_clips, load_clip
+from .common import Site, friendly
+
+__all__ = ['ClipBar']
+
+KEPT = 3600  # seconds that the frames of a session stay in memory
+LIMITS = (
+    f'Of uploads of up to {MAX_BYTES >> 20} MB the first {MAX_FRAMES} frames are taken, '
+    f'at {MAX_SIDE} pixels at most; the file is deleted as soon as it is read.'
+)
+
+
+class ClipBar:
+    """Upload or choose a clip.
+
+    Attributes:
+        clip: State with the :class:`Clip`, or None.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._workplace = site.workplace
+        self._bundled = {name: str(path) for name, path in bundled_clips().items()}
+        names = list(self._bundled)
+        self.clip = gr.State(None, time_to_live=KEPT)
+        with gr.Row(equal_height=True):
+            self._file = gr.File(
+                label='Upload a video or a picture',
+                height=140,
+                scale=2,
+                elem_id='upload',
+            )
+            with gr.Column(scale=3):
+                self._choice = gr.Dropdown(
+                    names,
+                    value=names[0] if names else None,
+                    label='Or take a clip that is here',
+                    visible=bool(names),
+                    elem_id='bundled',
+                )
+                self._about = gr.Markdown(
+                    LIMITS, elem_id='about-clip', elem_classes='small'
+                )
+
+    def connect(self, page: Any, then: Sequence[tuple[Callable[..., Any], Any]]) -> None:
+        """Say what else happens when a clip was loaded.
+
+        Args:
+            page: The page, which loads the first clip when it is opened.
+            then: Functions that take the clip, and the components they return.
+        """
+        outputs = [self.clip, self._about]
+        private = dict(api_visibility='private')
+        loads = [
+            self._file.upload(
+                self._upload, self._file, [self._file, *outputs], **private
+            ),
+            self._choice.input(self._choose, self._choice, outputs, **private),
+        ]
+        if self._bundled:
+            loads.append(page.load(self._choose, self._choice, outputs, **private))
+        for load in loads:
+            for function, components in then:
+                load.success(
+                    function, self.clip, components, show_progress='hidden', **private
+                )
+
+    @friendly
+    def _upload(self, path: str) -> tuple[None, Clip, str]:
+        try:
+            clip = load_clip(path)
+        finally:
+            self._workplace.discard(path)
+        return None, clip, _about(clip)
+
+    @friendly
+    def _choose(self, name: str) -> tuple[Clip, str]:
+        clip = load_clip(self._bundled[name])
+        return clip, _about(clip)
+
+
+def _about(clip: Clip) -> str:
+    return f'Loaded {clip}\n\n{LIMITS}'
