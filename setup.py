@@ -82,6 +82,7 @@ setup(
     package_data={
         'videomac': ['py.typed'],
         'videomac.datasets.preparation': ['lists/*.txt'],
+        'videomac.report': ['page.html'],
     },
     python_requires='>=3.10,<3.13',
     install_requires=read_requirements('runtime'),

@@ -16,6 +16,7 @@ from mmengine.runner.checkpoint import find_latest_checkpoint
 
 from videomac.apis import reconstruct
 from videomac.registry import DATASETS
+from videomac.report import write_report
 from videomac.utils import CfgOptions, find_config, merge_options
 from videomac.visualization import (
     plot_losses,
@@ -170,11 +171,13 @@ def train_and_draw(cfg: Config) -> tuple[dict[str, Any], list[float], float]:
         'TensorBoard': f'{logs}  (to view: tensorboard --logdir {quoted})',
         'loss curve': work_dir / 'losses.png',
         'reconstruction': work_dir / 'reconstruction.png',
+        'report': work_dir / 'report.html',
     }
     scalars = read_scalars(made['scalars'])
     plot_losses(scalars, made['loss curve'])
     samples = reconstruct(runner.model, held_pairs(cfg), MASK_SEED)
     save_image(made['reconstruction'], reconstruction_sheets(samples))
+    write_report([work_dir], made['report'])
     return made, [value for _, value in scalars['loss']], seconds
 
 
@@ -195,8 +198,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     made, losses, seconds = train_and_draw(cfg)
     first, last, falls = loss_fall(losses)
     print(f'\nTrained for {seconds:.0f} s; the loss went from {first:.3f} to {last:.3f}.')
+    report = made.pop('report')
     for name, where in made.items():
         print(f'  {name:<15}{where}')
+    print('The report, to open in a browser:', report, sep='\n')
     if not falls:
         print(
             f'demo.py: the loss fell by less than {MIN_FALL:.0%}: the network has not '

@@ -72,6 +72,11 @@ def test_makes_everything_it_names(
     assert Image.open(work / 'losses.png').size[0] > 600
     # Four frames of 64 pixels and the gaps between them.
     assert Image.open(work / 'reconstruction.png').size[0] == 4 * 64 + 3 * 3
+    report = work / 'report.html'
+    assert out.rstrip().splitlines()[-1] == str(report)
+    page = report.read_text(encoding='utf-8')
+    # Before the first iteration and after the last.
+    assert page.count('alt="Reconstructions of demo at iteration') == 2
     named = ('iter_3.pth', 'scalars.json', 'losses.png', 'reconstruction.png')
     assert all(name in out for name in (*named, 'tensorboard --logdir'))
     first, last = records[0]['loss'], records[-1]['loss']

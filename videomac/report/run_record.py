@@ -1,0 +1,178 @@
+"""What a run has left in its work dir."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..checkpoints.stored_config import parse_config
+from ..datasets.sources.images import natural_key
+from ..visualization.curves import Scalars
+from ..visualization.run_log import read_run, scalar_files
+
+__all__ = ['Evaluation', 'RunRecord', 'read_evaluations', 'read_run_record']
+
+DEPTH = 4  # folders below the one that is named
+SUMMARIES = ('summary', 'global')  # keys of the tables that evaluation writes
+MOVING = ('.mp4', '.gif')
+LONGEST_TABLE = 2**24  # bytes of a JSON file that is looked into
+ENVIRONMENT = re.compile(r'^ {4}(\S.*?): (.*)$', re.MULTILINE)
+DATA_LINE = re.compile(r'- INFO - (\w+: \d+ samples of .*)$', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Results that ``tools/test.py`` has left in a folder.
+
+    Attributes:
+        name: What was evaluated, such as ``davis``.
+        folder: Where the results are.
+        scores: Values by their names.
+    """
+
+    name: str
+    folder: Path
+    scores: dict[str, float]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A training run.
+
+    Attributes:
+        name: Name of the work dir.
+        folder: The work dir.
+        scalars: What was logged, over all starts.
+        starts: How often it was started.
+        config: Its plain values by their names; empty if there is none.
+        config_text: The config as mmengine writes it out.
+        environment: Versions and hardware as the log has them.
+        data: Lines of the log on the data sets.
+        reconstructions: Pictures of :class:`ReconstructionVisHook` by iteration.
+        pictures: Other pictures in the work dir itself.
+    """
+
+    name: str
+    folder: Path
+    scalars: Scalars
+    starts: int
+    config: dict[str, Any]
+    config_text: str
+    environment: dict[str, str]
+    data: list[str]
+    reconstructions: dict[int, Path]
+    pictures: list[Path]
+
+
+def read_run_record(folder: str | os.PathLike[str], name: str = '') -> RunRecord:
+    """Read a work dir; nothing in it is run.
+
+    Args:
+        folder: The work dir of a training run.
+        name: What to call the run [the folder's name].
+
+    Raises:
+        FileNotFoundError: It has no log.
+        ValueError: The log cannot be read.
+    """
+    root = Path(folder)
+    files = scalar_files(root)
+    scalars = read_run(root)
+    text = _newest_text([*root.glob('*/vis_data/config.py'), *root.glob('config.py')])
+    text = text or _newest_text(list(root.glob('*.py')))
+    try:
+        config = parse_config(text)
+    except ValueError:  # shown as it is
+        config = {}
+    log = _newest_text([*root.glob('*/*.log'), *root.glob('*.log')])
+    found: dict[int, Path] = {}
+    for start in files:  # a later start takes the place of an earlier one
+        for path in start.parent.glob('vis_image/reconstruction_*.png'):
+            number = path.stem.rpartition('_')[2]
+            if number.isdigit():
+                found[int(number)] = path
+    pictures = [path for path in root.glob('*.png') if path.stem != 'losses']
+    return RunRecord(
+        name=name or root.resolve().name,
+        folder=root,
+        scalars=scalars,
+        starts=len(files),
+        config=config,
+        config_text=text,
+        environment=_environment(log),
+        data=list(dict.fromkeys(DATA_LINE.findall(log))),
+        reconstructions=dict(sorted(found.items())),
+        pictures=sorted(pictures),
+    )
+
+
+def _newest_text(paths: list[Path]) -> str:
+    """Text of the newest of some files, by their names' times; empty without any."""
+    if not paths:
+        return ''
+    newest = max(paths, key=lambda path: (path.stat().st_mtime, str(path)))
+    return newest.read_text(encoding='utf-8', errors='replace')
+
+
+def _environment(log: str) -> dict[str, str]:
+    """Values of the log's head; compiler options of torch left out."""
+    _, _, rest = log.partition('System environment:')
+    head, _, _ = rest.partition('\n-----')
+    found = {}
+    for key, value in ENVIRONMENT.findall(head):
+        if value.strip() and 'compiling' not in key:
+            found[key] = value.strip()
+    return found
+
+
+def read_evaluations(folder: str | os.PathLike[str]) -> list[Evaluation]:
+    """Find the results of label propagation in a folder and below.
+
+    Args:
+        folder: Work dir of ``tools/test.py``, or of a training run with such below it.
+    """
+    found = []
+    for path in _files(Path(folder), '.json'):
+        if path.parent.name == 'vis_data' or path.stat().st_size > LONGEST_TABLE:
+            continue
+        try:
+            content = json.loads(path.read_text(encoding='utf-8'))
+        except ValueError:
+            continue
+        for key in SUMMARIES:
+            table = content.get(key) if isinstance(content, dict) else None
+            if isinstance(table, dict):
+                scores = {
+                    name: math.nan if value is None else float(value)
+                    for name, value in table.items()
+                    if value is None or isinstance(value, int | float)
+                }
+                if scores:
+                    found.append(Evaluation(path.stem, path.parent, scores))
+                break
+    return found
+
+
+def overlays(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Path]]:
+    """Find what ``tools/test.py --show-dir`` has painted in a folder and below.
+
+    Returns:
+        Sheets of all videos, and clips of single ones.
+    """
+    sheets = [path for path in _files(Path(folder), '.jpg') if path.stem == 'sheet']
+    clips = [path for suffix in MOVING for path in _files(Path(folder), suffix)]
+    return sheets, sorted(clips, key=lambda path: natural_key(str(path)))
+
+
+def _files(root: Path, suffix: str) -> Iterator[Path]:
+    """Files with a suffix, not too deep; frames of videos lie deeper or have others."""
+    for folder, folders, names in os.walk(root):
+        depth = len(Path(folder).relative_to(root).parts)
+        folders[:] = sorted(folders) if depth < DEPTH else []
+        yield from (Path(folder, n) for n in sorted(names) if n.endswith(suffix))
