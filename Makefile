@@ -1,7 +1,7 @@
 # Everything works from a fresh clone, in any folder. The environment is .venv, or the
 # folder that VIDEOMAC_VENV names; PYTHON names the interpreter to make it from.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow faults lint typecheck minkowski clean
+.PHONY: help venv demo test test-slow faults lint typecheck docs minkowski clean
 
 VIDEOMAC_VENV ?= .venv
 PYTHON ?=
@@ -35,6 +35,10 @@ lint: venv ## Check style and formatting
 
 typecheck: venv ## Check types
 	@$(RUN) -m mypy videomac tests tools setup.py
+
+docs: venv ## Build the documentation into build/docs (half a minute)
+	@$(RUN) -m sphinx -W --keep-going -q -c docs . build/docs
+	@echo "Read build/docs/index.html"
 
 minkowski: venv ## Build MinkowskiEngine, to compare with (ten minutes; needs g++, OpenBLAS)
 	@sh tools/misc/build_minkowski.sh

@@ -249,7 +249,7 @@ class PatchGrid:
 
         Returns:
             Flat indices into the cells of the visible patches (``[N, h, w]``), shape
-            [N, *length]. Cells that are masked or outside the map have the index
+            ``[N, *length]``. Cells that are masked or outside the map have the index
             ``N * h * w``, one past the last.
         """
         return self.table(
