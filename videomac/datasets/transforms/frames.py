@@ -92,14 +92,25 @@ class FramesRandomResizedCrop(BaseTransform):
             antialias=True,
         )
 
+    def draw_window(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Draw a window as :meth:`transform` does.
+
+        Args:
+            size: Height and width of the frames in pixels.
+
+        Returns:
+            Top, left, height and width in pixels.
+        """
+        # Stands for the frames, whose size is all that is asked for.
+        like = torch.empty(()).expand(3, *size)
+        window = self._crop.make_params([like])
+        return window['top'], window['left'], window['height'], window['width']
+
     def transform(self, results: Results) -> Results:
         """Crop ``frames`` ``[T, 3, H, W]``, or encoded, to ``[T, 3, *size]``."""
         frames = results['frames']
         if isinstance(frames, EncodedFrames):
-            # Stands for the frames, whose size is all that is asked for.
-            like = torch.empty(()).expand(3, *frames.size)
-            w = self._crop.make_params([like])
-            window = w['top'], w['left'], w['height'], w['width']
+            window = self.draw_window(frames.size)
             mode = self._crop.interpolation.value
             results['frames'] = frames.crop(window, self._crop.size, mode)
         else:
