@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from videomac.analysis import kept_bytes
+
 __all__ = ['Measured', 'alternate', 'matmul_rate', 'measure_memory', 'median_ratio']
 
 Step = Callable[[], object]
@@ -105,24 +107,6 @@ def matmul_rate(
     return measure
 
 
-def _kept_memory(forward: Callable[[], torch.Tensor]) -> int:
-    """Bytes that a forward pass keeps for the backward pass, parameters aside."""
-    seen: dict[int, int] = {}
-
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        if not isinstance(tensor, torch.nn.Parameter) and not (
-            tensor._base is not None and isinstance(tensor._base, torch.nn.Parameter)
-        ):
-            storage = tensor.untyped_storage()
-            seen[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        out = forward()
-    del out
-    return sum(seen.values())
-
-
 def _peak_memory(step: Step, device: torch.device) -> int:
     """Most bytes that tensors made in a step take at one time."""
     if device.type == 'cuda':
@@ -149,4 +133,4 @@ def measure_memory(
     device: torch.device,
 ) -> Measured:
     """Add the memory of a forward pass and of a whole step to measured times."""
-    return Measured(seconds, _kept_memory(forward), _peak_memory(step, device))
+    return Measured(seconds, kept_bytes(forward), _peak_memory(step, device))
