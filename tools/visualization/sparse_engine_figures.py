@@ -11,7 +11,6 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -21,11 +20,17 @@ from torch import Tensor, nn
 
 from videomac.models import RandomPatchMasking
 from videomac.sparse import PatchGrid, PatchTensor
-from videomac.visualization import MaskReach, mask_reach
+from videomac.visualization import mask_reach
+from videomac.visualization.figures import DARK
+from videomac.visualization.mask_reach_figure import (
+    BLUE,
+    GREY,
+    ORANGE,
+    bare,
+    dissipation_figure,
+    panel_figure,
+)
 
-# Colours of Okabe and Ito, which people tell apart whatever their colour vision.
-BLUE, ORANGE, GREY, DARK = '#0072B2', '#E69F00', '#EDEDED', '#333333'
-DPI = 110
 PATCH = 32  # pixels
 STAGES = (0, 1, 2, 3)
 
@@ -136,49 +141,6 @@ def channel_statistics(
 # --- drawing --------------------------------------------------------------------
 
 
-def new_figure(width: float, height: float, **layout: Any) -> Figure:
-    """Make an empty figure, sides in inches, without touching pyplot's state."""
-    figure = Figure(figsize=(width, height), dpi=DPI, layout='constrained', **layout)
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def bare(axes: Any) -> None:
-    """Take ticks and frame away."""
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(False)
-
-
-def draw_reach(axes: Any, reached: NDArray[np.bool_], visible: NDArray[np.bool_]) -> None:
-    """Show cells: not reached, reached and visible, reached but masked."""
-    values = np.where(reached, np.where(visible, 1, 2), 0)
-    colours = ListedColormap([GREY, BLUE, ORANGE])
-    axes.imshow(values, cmap=colours, vmin=0, vmax=2, interpolation='nearest')
-    bare(axes)
-
-
-def dissipation_figure(reaches: Sequence[MaskReach], grid: PatchGrid) -> Figure:
-    """Which cells the visible pixels reach after every stage, densely and sparsely."""
-    figure = new_figure(7.6, 3.7)
-    rows: Any = figure.subplots(2, len(reaches) + 1)
-    mask = grid.visible[0].cpu().numpy()
-    for row, kind in zip(rows, ('dense', 'sparse'), strict=True):
-        draw_reach(row[0], mask, mask)
-        row[0].set_ylabel({'dense': 'dense network', 'sparse': 'PatchTensor'}[kind])
-        row[0].set_title(f'mask: {mask.mean():.0%}', fontsize=10)
-        for stage, (axes, reach) in enumerate(zip(row[1:], reaches, strict=True), 1):
-            reached = getattr(reach, kind)
-            draw_reach(axes, reached, reach.visible)
-            axes.set_title(f'stage {stage}: {reached.mean():.0%}', fontsize=10)
-    handles = [Rectangle((0, 0), 1, 1, color=c) for c in (BLUE, ORANGE, GREY)]
-    labels = ['visible', 'masked, but reached', 'masked']
-    figure.legend(
-        handles, labels, loc='outside lower center', ncols=3, frameon=False, fontsize=10
-    )
-    return figure
-
-
 def picture(image: Tensor) -> NDArray[np.float32]:
     """Bring an image [3, h, w] with mean 0 and deviation 1 to colours in 0..1."""
     return (image.permute(1, 2, 0) / 5 + 0.5).clamp(0, 1).numpy()
@@ -189,7 +151,7 @@ def packing_figure(image: Tensor, grid: PatchGrid) -> Figure:
     packed = PatchTensor.from_dense(image, grid).data
     number, side = len(packed), grid.patch_size
     masked = image.masked_fill(~grid.cell_mask(side, side)[:, None], float('nan'))[0]
-    figure = new_figure(7.6, 3.0)
+    figure = panel_figure(7.6, 3.0)
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.75])
     left.imshow(np.nan_to_num(picture(masked), nan=0.93))
     left.set_title(f'map, shape {list(image.shape)}', fontsize=10)
@@ -229,7 +191,7 @@ def _middle(corner: tuple[int, int], side: int) -> tuple[float, float]:
 
 def halo_figure(grid: PatchGrid, cells: int, patch: int) -> Figure:
     """What the convolutions of one patch read, for small and large kernels."""
-    figure = new_figure(7.6, 2.9)
+    figure = panel_figure(7.6, 2.9)
     panels: Any = figure.subplots(1, 3)
     visible = grid.cell_mask(cells, cells)[0].numpy()
     top = int(grid.index[patch]) // grid.cols * cells
@@ -265,7 +227,7 @@ def halo_figure(grid: PatchGrid, cells: int, patch: int) -> Figure:
 
 def statistics_figure(found: dict[str, NDArray[np.float32]]) -> Figure:
     """Deviations of the channels, over visible cells and with zeros for the others."""
-    figure = new_figure(4.6, 3.6)
+    figure = panel_figure(4.6, 3.6)
     axes = figure.subplots()
     largest = 1.08 * max(values.max() for values in found.values())
     axes.plot([0, largest], [0, largest], color='#999999', linewidth=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -149,7 +150,9 @@ def _row(sample: TrainingSample) -> Image.Image:
     canvas = Image.new('RGB', (width, 2 * CAPTION + tall), 'white')
     draw = ImageDraw.Draw(canvas)
     frames = ', '.join(map(str, sample.indices))
-    caption = f'{sample.video}: frames {frames}'
+    place = Path(sample.video)
+    name = place.name if place.is_absolute() else sample.video
+    caption = f'{name}: frames {frames}'
     if sample.window is not None:
         top, left, high, wide = sample.window
         caption += f'; {wide} x {high} pixels from ({left}, {top})'
