@@ -65,6 +65,8 @@ def test_python_block(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     if 'import onnxruntime' in code:
         for package in ('onnx', 'onnxscript', 'onnxruntime'):
             pytest.importorskip(package)
+    if 'import timm' in code:
+        pytest.importorskip('timm')
     if not is_config:
         exec(compile(code, 'block', 'exec'), {'__name__': '__main__'})
         return
