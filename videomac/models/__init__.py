@@ -18,7 +18,7 @@ from .rivals import (
     SiamMAE,
     TokenDecoder,
 )
-from .target import EMATarget
+from .target import EMATarget, SharedTarget
 from .videomac import VideoMAC
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     'ReconstructionConsistencyLoss',
     'ReleasedConvNeXt',
     'ReleasedResNet',
+    'SharedTarget',
     'SiamMAE',
     'StrictPretrainedInit',
     'TokenDecoder',

@@ -1,4 +1,4 @@
-"""The target network: a slow copy of the online network."""
+"""The target network: a slow copy of the online network, or that network itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..registry import MODELS
 
-__all__ = ['EMATarget']
+__all__ = ['EMATarget', 'SharedTarget']
 
 
 @MODELS.register_module()
@@ -23,6 +23,9 @@ class EMATarget(nn.Module):
         encoder: The online encoder, copied.
         decoder: The online decoder, copied.
     """
+
+    #: Whether gradients reach the weights through what the target reconstructs.
+    differentiable = False
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
         super().__init__()
@@ -61,3 +64,38 @@ class EMATarget(nn.Module):
                 torch._foreach_add_(mine, theirs, alpha=1 - momentum)
             for kept, new in zip(own.buffers(), online.buffers(), strict=True):
                 kept.copy_(new)
+
+
+@MODELS.register_module()
+class SharedTarget(nn.Module):
+    """The online network in the place of the target: L_t then has a gradient.
+
+    For experiments. Both frames are reconstructed by the same weights, and all three
+    losses train them. It has no weights of its own, in the state dict neither, and needs
+    no :class:`~videomac.engine.hooks.TargetEMAHook`. For shared weights without a
+    gradient, take :class:`EMATarget` and a constant momentum of 0.
+
+    Args:
+        encoder: The online encoder.
+        decoder: The online decoder.
+    """
+
+    differentiable = True
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
+        super().__init__()
+        # In a tuple they are no modules of this one: every weight has one name.
+        self._shared = (encoder, decoder)
+
+    @property
+    def encoder(self) -> nn.Module:
+        """The online encoder."""
+        return self._shared[0]
+
+    @property
+    def decoder(self) -> nn.Module:
+        """The online decoder."""
+        return self._shared[1]
+
+    def update(self, encoder: nn.Module, decoder: nn.Module, momentum: float) -> None:
+        """Do nothing: the weights are the online network's."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..registry import MODELS
 from ..sparse import PatchGrid, SparseBackend
 from .patches import cells_to_patches, patch_statistics, patchify, unpatchify
-from .target import EMATarget
+from .target import EMATarget, SharedTarget
 
 __all__ = ['VideoMAC', 'latent_shape']
 
@@ -64,12 +64,16 @@ class VideoMAC(BaseModel):
         consistency_loss: Config of the loss of Eq. 2, or None.
         target_loss: Whether L_t is among the losses where there is a target network. It
             carries no gradient: without it (Table 4) the sum is smaller and the
-            training the same.
+            training the same. With a :class:`SharedTarget` it has one.
+        symmetric_pair: Whether each network also reconstructs the other frame, with
+            masks of its own; the losses of both directions are averaged. Not in the
+            paper; a step costs twice as much.
         data_preprocessor: Config of the preprocessor.
         init_cfg: Initialisation, as in mmengine.
 
     Raises:
-        ValueError: If a consistency loss is given without a target network.
+        ValueError: If a consistency loss or ``symmetric_pair`` is given without a target
+            network.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class VideoMAC(BaseModel):
         reconstruction_loss: dict[str, Any] = RECONSTRUCTION,
         consistency_loss: dict[str, Any] | None = CONSISTENCY,
         target_loss: bool = True,
+        symmetric_pair: bool = False,
         data_preprocessor: dict[str, Any] | nn.Module | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
@@ -96,6 +101,12 @@ class VideoMAC(BaseModel):
                 'consistency_loss compares the reconstructions of two networks: give '
                 "target=dict(type='EMATarget') too, or set consistency_loss=None"
             )
+        if symmetric_pair and target is None:
+            raise ValueError(
+                'symmetric_pair shows each of two networks both frames: give '
+                "target=dict(type='EMATarget') too, or set symmetric_pair=False"
+            )
+        self.symmetric_pair = symmetric_pair
         self.masking = MODELS.build(masking)
         self.sparse: SparseBackend = MODELS.build(sparse)
         self.encoder: nn.Module = MODELS.build(encoder)
@@ -105,7 +116,7 @@ class VideoMAC(BaseModel):
         self.decoder: nn.Module = MODELS.build(
             decoder, default_args=dict(in_channels=channels, cell_size=cell_size)
         )
-        self.target: EMATarget | None = None
+        self.target: EMATarget | SharedTarget | None = None
         if target is not None:
             self.target = MODELS.build(
                 target, default_args=dict(encoder=self.encoder, decoder=self.decoder)
@@ -165,7 +176,10 @@ class VideoMAC(BaseModel):
         return last.unflatten(0, inputs.shape[:2])
 
     def reconstruct(
-        self, network: VideoMAC | EMATarget, images: Tensor, grid: PatchGrid
+        self,
+        network: VideoMAC | EMATarget | SharedTarget,
+        images: Tensor,
+        grid: PatchGrid,
     ) -> Tensor:
         """Predict the pixels of every patch from the visible ones.
 
@@ -192,7 +206,8 @@ class VideoMAC(BaseModel):
         )
         predictions = [self.reconstruct(self, frames[0], grids[0])]
         if self.target is not None:
-            with torch.no_grad():
+            learns = self.target.differentiable and torch.is_grad_enabled()
+            with torch.set_grad_enabled(learns):
                 predictions.append(self.reconstruct(self.target, frames[1], grids[1]))
         return frames, predictions, grids
 
@@ -204,6 +219,14 @@ class VideoMAC(BaseModel):
             ``loss_target`` (L_t, which carries no gradient) and ``loss_consistency``
             (gamma L_c).
         """
+        losses = self._loss_one_way(inputs)
+        if not self.symmetric_pair:
+            return losses
+        back = self._loss_one_way(inputs[:, :2].flip(1))
+        return {name: (loss + back[name]) / 2 for name, loss in losses.items()}
+
+    def _loss_one_way(self, inputs: Tensor) -> dict[str, Tensor]:
+        """The losses with frame 1 for the online and frame 2 for the target network."""
         frames, predictions, grids = self._reconstruct_frames(inputs)
         names = ('loss_online', 'loss_target')[: 2 if self.target_loss else 1]
         losses = {

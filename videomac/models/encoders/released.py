@@ -20,7 +20,13 @@ from torch import nn
 from ...registry import MODELS
 from ...sparse import SparseMap
 
-__all__ = ['BatchGRN', 'ReleasedConvNeXt', 'ReleasedResNet', 'use_batch_grn']
+__all__ = [
+    'BatchGRN',
+    'ReleasedConvNeXt',
+    'ReleasedResNet',
+    'build_with_batch_grn',
+    'use_batch_grn',
+]
 
 
 class BatchGRN(GRN):
@@ -44,6 +50,26 @@ def use_batch_grn(network: nn.Module) -> None:
     for block in network.modules():
         if isinstance(block, ConvNeXtBlock) and block.grn is not None:
             block.grn = BatchGRN(block.grn.in_channels, block.grn.eps)
+
+
+@MODELS.register_module('WithBatchGRN')
+def build_with_batch_grn(encoder: Mapping[str, Any]) -> nn.Module:
+    """Build a ConvNeXt V2 of mmpretrain with the batch form of GRN, for configs.
+
+    Args:
+        encoder: Config of the encoder, whose class and parameters' names stay.
+
+    Raises:
+        ValueError: If the encoder has no block with GRN.
+    """
+    network: nn.Module = MODELS.build(dict(encoder))
+    use_batch_grn(network)
+    if not any(isinstance(module, BatchGRN) for module in network.modules()):
+        raise ValueError(
+            f'WithBatchGRN: {type(network).__name__} has no ConvNeXt block with GRN; '
+            'set use_grn=True'
+        )
+    return network
 
 
 @MODELS.register_module()
