@@ -117,7 +117,7 @@ def test_sheet() -> None:
     wide = 240  # of the whole frames at the height of the inputs
     assert (body[150, 100] == 40).all()
     edge = body[60, : wide // 2]
-    assert np.abs(edge - FRAME).sum(1).min() < 30
+    assert np.abs(edge - FRAME).sum(1).min() < 80  # a thin line, made smaller
     inside = 2 * (wide + 4) + 14
     assert (body[80, inside + 80] == 90).all()
     seen = inside + 2 * (160 + 4) + 14

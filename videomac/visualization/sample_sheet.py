@@ -172,7 +172,7 @@ def _framed(frame: Picture, window: Window | None) -> Picture:
     if window is None:
         return frame
     top, left, height, width = window
-    line = max(1, round(min(frame.shape[:2]) / 60))
+    line = max(1, round(min(frame.shape[:2]) / 100))
     corner = (left + width - 1, top + height - 1)
     marked = cv2.rectangle(frame.copy(), (left, top), corner, (0, 0, 0), line + 2)
     return np.asarray(cv2.rectangle(marked, (left, top), corner, FRAME, line), np.uint8)
