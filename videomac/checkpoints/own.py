@@ -21,6 +21,10 @@ HEADS = (
         r'(neck|head|decode_head|auxiliary_head|roi_head|rpn_head|bbox_head)\..*',
         'neck or head of the model around the encoder',
     ),
+    (
+        r'(enc_dec_norms|enc_dec_projectors|mask_tokens)\..*',
+        "between encoder and decoder of mmpretrain's SparK",
+    ),
     (r'data_preprocessor\..*', 'mean and std of the pixels'),
 )
 

@@ -1,0 +1,7 @@
+_base_ = [
+    '../../_base_/propagation/davis2017.py',
+    '../../_base_/encoders/resnet50.py',
+]
+# The third stage without dilation, as CRW took it.
+model = dict(
+    backbone=dict(network=_base_.encoder, out_stage=2, dilate=False))

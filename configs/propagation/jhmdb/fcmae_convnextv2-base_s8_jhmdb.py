@@ -1,0 +1,5 @@
+_base_ = [
+    '../../_base_/propagation/jhmdb.py',
+    '../../_base_/encoders/convnextv2-base.py',
+]
+model = dict(backbone=dict(network=_base_.encoder))

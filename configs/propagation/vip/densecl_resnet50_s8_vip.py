@@ -1,0 +1,5 @@
+_base_ = [
+    '../../_base_/propagation/vip.py',
+    '../../_base_/encoders/resnet50.py',
+]
+model = dict(backbone=dict(network=_base_.encoder))
