@@ -58,9 +58,11 @@ class BuildWithMim(build_py):
     """Put the configs and the tools into the package."""
 
     def run(self) -> None:
-        """Build as ever, then fill ``.mim``."""
-        super().run()
+        """Build as ever, but from nothing, then fill ``.mim``."""
         editable = getattr(self, 'editable_mode', False)
+        if not editable:  # setuptools would take along what an older build has left
+            remove(Path(self.build_lib) / 'videomac')
+        super().run()
         package = (ROOT if editable else Path(self.build_lib)) / 'videomac'
         mim = package / '.mim'
         mim.mkdir(parents=True, exist_ok=True)

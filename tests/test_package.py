@@ -21,6 +21,19 @@ NEEDS_BUILD = pytest.mark.skipif(
     reason='needs the packages build and wheel',
 )
 
+# What work leaves in a checkout, and what is of no use to those who install.
+LITTER = (
+    'tests/test_something.py',
+    'data/ytvos/train/JPEGImages/video/00000.jpg',
+    'work_dirs/demo/iter_260.pth',
+    'docs/en/page.md',
+    'build/lib/videomac/old.py',
+    'videomac/models/__pycache__/videomac.cpython-311.pyc',
+    'tools/__pycache__/train.cpython-311.pyc',
+    'videomac/weights.pth',
+    'videomac/frame.jpg',
+)
+
 
 def copy_tracked(target: Path) -> None:
     """Copy what a clone would hold, so that building leaves the checkout alone."""
@@ -37,6 +50,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheel from a folder with spaces in its path."""
     source = tmp_path_factory.mktemp('a source')
     copy_tracked(source)
+    for name in LITTER:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text('litter')
     # The versions of build tools are those of this environment, whatever they are.
     command = [sys.executable, '-m', 'build', '--wheel', '-n', '--skip-dependency-check']
     done = subprocess.run(command, cwd=source, capture_output=True, text=True)
@@ -60,6 +76,41 @@ def test_wheel_carries_configs_and_tools(wheel: Path) -> None:
     assert expected <= names
     tops = {name.split('/')[0] for name in names}
     assert tops == {'videomac', f'videomac-{__version__}.dist-info'}
+
+
+@NEEDS_BUILD
+def test_wheel_carries_nothing_else(wheel: Path) -> None:
+    """Neither tests, data, pages, outputs nor caches; each file is one of ours."""
+    with zipfile.ZipFile(wheel) as archive:
+        files = [
+            info for info in archive.infolist() if '.dist-info/' not in info.filename
+        ]
+    names = {info.filename for info in files}
+    assert not {
+        name for name in names if Path(name).name in map(os.path.basename, LITTER)
+    }
+    ours = {name.replace('videomac/.mim/', '') for name in names}
+    assert not {name for name in ours if not (ROOT / name).is_file()}
+    kinds = {Path(name).suffix or Path(name).name for name in names}
+    assert kinds <= {'.py', '.typed', '.txt', '.html', '.md', '.yml', '.sh'}
+    assert sum(info.compress_size for info in files) < 2 * 2**20
+
+
+@NEEDS_BUILD
+def test_metadata_says_what_it_needs(wheel: Path) -> None:
+    """Every requirement of the files, and no other, is in the metadata."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [n for n in archive.namelist() if n.endswith('.dist-info/METADATA')]
+        text = archive.read(name).decode().split('\n\n')[0]
+    assert re.search(
+        r'^Requires-Python: >=3\.10,<3\.13$|^Requires-Python: <3\.13,>=3\.10$',
+        text,
+        re.MULTILINE,
+    )
+    required = re.findall(r'^Requires-Dist: ([\w-]+)[^;\n]*$', text, re.MULTILINE)
+    lines = (ROOT / 'requirements' / 'runtime.txt').read_text().splitlines()
+    expected = [match.group() for line in lines if (match := re.match(r'[\w-]+', line))]
+    assert sorted(required) == sorted(expected)
 
 
 @NEEDS_BUILD

@@ -27,6 +27,7 @@ def load_from_library(name: str, pretrained: bool) -> Encoder:
         pretrained: Whether to fetch its weights.
 
     Raises:
+        ImportError: If the library is timm, which is optional, and is not installed.
         ValueError: If there is no such model, or no weights, or they cannot be fetched.
     """
     library, _, model = name.rpartition(':')
@@ -35,7 +36,10 @@ def load_from_library(name: str, pretrained: bool) -> Encoder:
             f"there is no library '{library}' to load from; there are timm: and "
             'mmpretrain:, and files'
         )
-    if library in ('', TIMM) and _in_timm(model):
+    timm = _import_timm()
+    if library == TIMM and timm is None:
+        raise ImportError(f"'{name}' needs timm: pip install timm")
+    if library in ('', TIMM) and timm is not None and timm.is_model(model):
         return _from_timm(model, pretrained)
     if library in ('', MMPRETRAIN) and model in _mmpretrain_names():
         return _from_mmpretrain(model, pretrained)
@@ -44,11 +48,12 @@ def load_from_library(name: str, pretrained: bool) -> Encoder:
             f"'{model}' is a config and has no weights: get_model('{model}') builds its "
             'model; load_encoder takes the checkpoint of a training run'
         )
-    names = [] if library == MMPRETRAIN else _timm_names()
+    names = [] if library == MMPRETRAIN or timm is None else timm.list_models()
     names = [*names, *([] if library == TIMM else _mmpretrain_names())]
     where = library or 'file here, and timm and mmpretrain have no model'
     place = f'{where} has no model' if library else f'there is no {where}'
-    raise ValueError(f"{place} of the name '{model}'{suggest(model, names)}")
+    also = '' if library or timm else '; timm is not installed (pip install timm)'
+    raise ValueError(f"{place} of the name '{model}'{suggest(model, names)}{also}")
 
 
 def suggest(name: str, names: Sequence[str]) -> str:
@@ -57,20 +62,13 @@ def suggest(name: str, names: Sequence[str]) -> str:
     return f'. Did you mean: {", ".join(close)}?' if close else ''
 
 
-def _in_timm(name: str) -> bool:
+def _import_timm() -> Any:
+    """The package, or None if it is not installed."""
     try:
         import timm
     except ImportError:
-        return False
-    return bool(timm.is_model(name))
-
-
-def _timm_names() -> list[str]:
-    try:
-        import timm
-    except ImportError:
-        return []
-    return list(timm.list_models())
+        return None
+    return timm
 
 
 def _mmpretrain_names() -> list[str]:
