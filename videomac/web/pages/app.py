@@ -25,8 +25,8 @@ TITLE = 'VideoMAC'
 ABOUT = """# VideoMAC
 Choose a clip, then follow objects through it (*Propagate*), let a model fill in what is
 hidden (*Reconstruct*), or set two checkpoints side by side (*Compare*)."""
-#: With the weights of headings, or browsers mix fonts; comes with Gradio.
-FONT = [gr.themes.LocalFont('IBM Plex Sans', weights=(400, 600, 700)), 'sans-serif']
+#: Comes with Gradio; its semibold (600) lacks letters, so that headings take bold.
+FONT = [gr.themes.LocalFont('IBM Plex Sans', weights=(400, 700)), 'sans-serif']
 CSS = '.small p {font-size: 0.85rem; line-height: 1.3; margin: 0.2rem 0}'
 SWEEP = 600  # seconds between two looks at Gradio's own files
 WAITING = 20  # runs that may wait for their turn

@@ -31,12 +31,11 @@ class ClipBar:
         self._bundled = {name: str(path) for name, path in bundled_clips().items()}
         names = list(self._bundled)
         self.clip = gr.State(None, time_to_live=KEPT)
+        self._resets: list[Callable[[Clip], Any]] = []
         with gr.Row(equal_height=True):
-            self._file = gr.File(
-                label='Upload a video or a picture',
-                height=140,
-                scale=2,
-                elem_id='upload',
+            # A box for files would keep one that was refused, and take no other.
+            self._file = gr.UploadButton(
+                'Upload a video or a picture', scale=2, elem_id='upload'
             )
             with gr.Column(scale=3):
                 self._choice = gr.Dropdown(
@@ -50,41 +49,38 @@ class ClipBar:
                     LIMITS, elem_id='about-clip', elem_classes='small'
                 )
 
-    def connect(self, page: Any, then: Sequence[tuple[Callable[..., Any], Any]]) -> None:
-        """Say what else happens when a clip was loaded.
+    def connect(
+        self, page: Any, resets: Sequence[tuple[Callable[[Clip], Any], Sequence[Any]]]
+    ) -> None:
+        """Say what else changes with the clip.
 
         Args:
             page: The page, which loads the first clip when it is opened.
-            then: Functions that take the clip, and the components they return.
+            resets: Functions that take the clip and return the values of components.
         """
-        outputs = [self.clip, self._about]
+        self._resets = [function for function, _ in resets]
+        outputs = [self.clip, self._about, *(c for _, each in resets for c in each)]
         private = dict(api_visibility='private')
-        loads = [
-            self._file.upload(
-                self._upload, self._file, [self._file, *outputs], **private
-            ),
-            self._choice.input(self._choose, self._choice, outputs, **private),
-        ]
+        self._file.upload(self._upload, self._file, outputs, **private)
+        self._choice.input(self._choose, self._choice, outputs, **private)
         if self._bundled:
-            loads.append(page.load(self._choose, self._choice, outputs, **private))
-        for load in loads:
-            for function, components in then:
-                load.success(
-                    function, self.clip, components, show_progress='hidden', **private
-                )
+            page.load(self._choose, self._choice, outputs, **private)
 
     @friendly
-    def _upload(self, path: str) -> tuple[None, Clip, str]:
+    def _upload(self, path: str) -> tuple[Any, ...]:
         try:
             clip = load_clip(path)
         finally:
             self._workplace.discard(path)
-        return None, clip, _about(clip)
+        return self._values(clip)
 
     @friendly
-    def _choose(self, name: str) -> tuple[Clip, str]:
-        clip = load_clip(self._bundled[name])
-        return clip, _about(clip)
+    def _choose(self, name: str) -> tuple[Any, ...]:
+        return self._values(load_clip(self._bundled[name]))
+
+    def _values(self, clip: Clip) -> tuple[Any, ...]:
+        others = (value for reset in self._resets for value in reset(clip))
+        return clip, _about(clip), *others
 
 
 def _about(clip: Clip) -> str:

@@ -62,10 +62,8 @@ class ReconstructTab:
         model.change(_sizes, model, patch, api_visibility='private').success(
             _draw, chosen, drawn, **common
         )
-        for component in (frame, ratio):
-            component.release(_draw, chosen, drawn, **common)
-        for component in (seed, patch):
-            component.input(_draw, chosen, drawn, **common)
+        for component in (frame, ratio, seed, patch):
+            component.input(_draw, chosen, drawn, trigger_mode='always_last', **common)
         pictures[0].select(_toggle, [*chosen, visible, pictures[0]], drawn, **common)
         self._model = str(next(iter(site.models.values())))
         self.outputs = [model, frame, patch, *drawn]
