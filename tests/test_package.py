@@ -73,6 +73,7 @@ def test_wheel_carries_configs_and_tools(wheel: Path) -> None:
         if path.is_file() and '__pycache__' not in path.parts
     }
     expected |= {'videomac/.mim/model-index.yml', 'videomac/py.typed'}
+    expected.add('videomac/report/page.html')
     assert expected <= names
     tops = {name.split('/')[0] for name in names}
     assert tops == {'videomac', f'videomac-{__version__}.dist-info'}

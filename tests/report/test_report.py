@@ -29,7 +29,7 @@ tool = load_tool(tools_root() / 'report.py')
 VOID = {'meta', 'img', 'path', 'polyline', 'circle'}
 CONFIG = """
 model = dict(
-    encoder=dict(type='mmpretrain.ResNet', depth=18),
+    encoder=dict(type='mmpretrain.ResNet', depth=18, out_indices=[2, 3]),
     masking=dict(patch_size=32, ratio={ratio}))
 train_dataloader = dict(batch_size=4, dataset=dict(type='FramePairDataset', gap=2))
 work_dir = '{name}'
@@ -145,7 +145,7 @@ def test_one_run(tmp_path: Path) -> None:
     assert table['Seconds an iteration, median'] == ['5.5']
     assert table['Largest learning rate'] == ['0.02']
     assert table['Samples a second, median'] == ['8']
-    assert table['Encoder'] == ['mmpretrain.ResNet (depth 18)']
+    assert table['Encoder'] == ['mmpretrain.ResNet (depth 18, out_indices [2, 3])']
     assert table['Share of hidden patches'] == ['0.75']
     assert table['Gap between the frames'] == ['2']
     assert table['Python'] == ['3.99 <b>']

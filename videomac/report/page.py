@@ -284,7 +284,11 @@ def _plain(value: Any) -> str:
     """A value without the quotes and brackets of Python."""
     if isinstance(value, Mapping):
         rest = ', '.join(
-            f'{key} {_plain(v)}' for key, v in value.items() if key != 'type'
+            f'{key} [{_plain(v)}]'
+            if isinstance(v, list | tuple)
+            else f'{key} {_plain(v)}'
+            for key, v in value.items()
+            if key != 'type'
         )
         kind = str(value.get('type', ''))
         return f'{kind} ({rest})' if kind and rest else kind or rest
