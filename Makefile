@@ -1,7 +1,7 @@
 # Everything works from a fresh clone, in any folder. The environment is .venv, or the
 # folder that VIDEOMAC_VENV names; PYTHON names the interpreter to make it from.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow faults lint typecheck docs minkowski clean
+.PHONY: help venv demo web test test-slow faults lint typecheck docs minkowski clean
 
 VIDEOMAC_VENV ?= .venv
 PYTHON ?=
@@ -19,6 +19,9 @@ venv: ## Install everything into .venv (first time: 2-5 minutes, 5 GB; later: at
 
 demo: venv ## Pre-train for a moment on real clips, on any machine
 	@$(RUN) tools/demo.py $(ARGS)
+
+web: venv ## Show a page to try models on clips (ARGS="--models epoch_100.pth")
+	@$(RUN) tools/web_demo.py $(ARGS)
 
 test: venv ## Run the tests (minutes; ARGS="-k name" picks some)
 	@$(RUN) -m pytest -m "not slow" $(ARGS)
