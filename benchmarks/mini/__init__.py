@@ -1,0 +1,1 @@
+"""The mini-benchmark: short trainings on few videos, scored by label propagation."""

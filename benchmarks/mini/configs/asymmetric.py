@@ -1,0 +1,4 @@
+_base_ = ['./videomac.py']
+
+# Table 3: other patches are visible in each frame
+model = dict(masking=dict(symmetric=False))

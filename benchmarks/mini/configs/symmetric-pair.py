@@ -1,0 +1,4 @@
+_base_ = ['./videomac.py']
+
+# Each network reconstructs both frames; a step costs twice as much
+model = dict(symmetric_pair=True)

@@ -1,0 +1,185 @@
+#!/usr/bin/env python
+"""Lay the results of the mini-benchmark out: a table, and curves of J&F against time."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import statistics
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.mini.records import read_records
+from benchmarks.mini.rows import ROWS, Row
+from videomac.visualization.figures import COLOURS, new_figure, save_figure, tidy
+
+Record = Mapping[str, Any]
+HEAD = ('row', 'encoder', 'seeds', 'J&F', 'J', 'F', 'over random', 'steps', 'minutes')
+HEAD += ('images, k', 'multiply-adds, T', 'machine')
+NOT_RUN = 'not yet run'
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add(
+        'results', nargs='?', default='work_dirs/mini/results.jsonl', help='[%(default)s]'
+    )
+    add('--csv', help='write the table to this file, too')
+    add('--plot', help='draw the curves to this .png, .svg or .pdf')
+    add('--rows', nargs='+', metavar='ROW', help='which rows [all]')
+    return parser
+
+
+def spread(values: Sequence[float]) -> tuple[float, float | None]:
+    """Mean and standard deviation of a sample (n - 1); None of a single value."""
+    deviation = statistics.stdev(values) if len(values) > 1 else None
+    return statistics.fmean(values), deviation
+
+
+def percent(values: Sequence[float]) -> str:
+    """Write shares as ``77.1 ± 0.4``."""
+    mean, deviation = spread([100 * value for value in values])
+    return f'{mean:.1f}' + ('' if deviation is None else f' ± {deviation:.1f}')
+
+
+def final(records: Iterable[Record], row: str) -> list[Record]:
+    """Records at the end of a row's trainings, the latest of each seed.
+
+    Raises:
+        ValueError: They are of different trainings and cannot be averaged.
+    """
+    found = {r['seed']: r for r in records if r['row'] == row and r['step'] == r['steps']}
+    kinds = {(r['config'], r['steps']) for r in found.values()}
+    if len(kinds) > 1:
+        raise ValueError(
+            f"row '{row}' has results of {len(kinds)} different configs or lengths, "
+            'which have no mean: keep each in a file of its own'
+        )
+    return [found[seed] for seed in sorted(found)]
+
+
+def baseline(records: Sequence[Record], row: Row) -> float | None:
+    """Mean J&F of the random initialisation of a row's encoder."""
+    for each in ROWS:
+        if each.encoder == row.encoder and not each.trained:
+            found = final(records, each.name)
+            return statistics.fmean(r['J&F'] for r in found) if found else None
+    return None
+
+
+def cells(records: Sequence[Record], row: Row) -> list[str]:
+    """A line of the table."""
+    found = final(records, row.name)
+    if not found:
+        return [row.title, row.encoder, '0', NOT_RUN, *[''] * (len(HEAD) - 4)]
+    scores = {name: [r[name] for r in found] for name in ('J&F', 'J', 'F')}
+    floor, gain = baseline(records, row), ''
+    if row.trained and floor is not None:
+        gain = f'{100 * (statistics.fmean(scores["J&F"]) - floor):+.1f}'
+    machines = sorted({r['machine'] for r in found})
+    return [
+        row.title,
+        row.encoder,
+        str(len(found)),
+        *(percent(values) for values in scores.values()),
+        gain,
+        str(found[0]['steps']),
+        f'{statistics.fmean(r["seconds"] for r in found) / 60:.1f}',
+        f'{found[0]["images"] / 1e3:.1f}',
+        f'{found[0]["multiply_adds"] / 1e12:.1f}',
+        '; '.join(machines),
+    ]
+
+
+def markdown(lines: Sequence[Sequence[str]]) -> str:
+    """Lay out a table whose first line is the head."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    ruled = [lines[0], ['-' * width for width in widths], *lines[1:]]
+    return ''.join(
+        '| ' + ' | '.join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + ' |\n'
+        for line in ruled
+    )
+
+
+def as_csv(lines: Sequence[Sequence[str]]) -> str:
+    """The table as CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator='\n').writerows(lines)
+    return text.getvalue()
+
+
+def curve(records: Iterable[Record], row: str) -> list[tuple[float, float, float]]:
+    """Minutes, mean and deviation of J&F (in percent) at each scored step of a row."""
+    steps: dict[int, list[Record]] = {}
+    for record in records:
+        if record['row'] == row:
+            steps.setdefault(record['step'], []).append(record)
+    points = []
+    for step in sorted(steps):
+        minutes = statistics.fmean(r['seconds'] for r in steps[step]) / 60
+        mean, deviation = spread([100 * r['J&F'] for r in steps[step]])
+        points.append((minutes, mean, deviation or 0.0))
+    return points
+
+
+def plot(records: Sequence[Record], rows: Sequence[Row], path: str) -> None:
+    """Draw J&F against minutes of training, with the spread over seeds as a band.
+
+    Raises:
+        ValueError: There is nothing to draw.
+    """
+    shown = [row for row in rows if row.trained and final(records, row.name)]
+    if not shown:
+        raise ValueError('no training among the results: there is no curve to draw')
+    figure = new_figure(figsize=(7, 4.2))
+    (axes,) = figure.axes
+    for i, row in enumerate(shown):
+        points = curve(records, row.name)
+        floor = baseline(records, row)
+        if floor is not None:
+            points.insert(0, (0.0, 100 * floor, 0.0))
+        minutes, mean, deviation = zip(*points, strict=True)
+        colour = COLOURS[i % len(COLOURS)]
+        style = ('-', '--', ':')[i // len(COLOURS) % 3]
+        axes.plot(minutes, mean, style, marker='o', color=colour, label=row.title)
+        low, high = (
+            [m + s * d for m, d in zip(mean, deviation, strict=True)] for s in (-1, 1)
+        )
+        axes.fill_between(minutes, low, high, color=colour, alpha=0.15, linewidth=0)
+    tidy(axes, 'minutes of training', 'J&F, %')
+    axes.legend(frameon=False)
+    save_figure(figure, path)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    args = build_parser().parse_args(argv)
+    try:
+        if not Path(args.results).is_file():
+            raise ValueError(f"there is no file '{args.results}': run.py makes it")
+        records = read_records(Path(args.results))
+        unknown = set(args.rows or ()) - {row.name for row in ROWS}
+        if unknown:
+            raise ValueError(f'--rows: there is no row {sorted(unknown)}')
+        rows = [row for row in ROWS if not args.rows or row.name in args.rows]
+        lines = [HEAD, *(cells(records, row) for row in rows)]
+        print(markdown(lines), end='')
+        if args.csv:
+            Path(args.csv).write_text(as_csv(lines))
+        if args.plot:
+            plot(records, rows, args.plot)
+    except (ImportError, OSError, ValueError) as error:
+        print(f'table.py: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
