@@ -66,7 +66,8 @@ def _by_opencv(
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if pixels is None:
         raise ValueError('OpenCV cannot decode it')
-    return cv2.cvtColor(_cut(pixels, region), cv2.COLOR_BGR2RGB)
+    # OpenCV's types differ between its wheels.
+    return np.asarray(cv2.cvtColor(_cut(pixels, region), cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _cut(pixels: NDArray[Any], region: tuple[int, int, int, int]) -> NDArray[np.uint8]:
