@@ -20,11 +20,14 @@ model = dict(
     input_size=image_size,
     downsample_raito=patch_size,  # sic
     mask_ratio=mask_ratio,
-    enc_dec_norm_cfg=dict(type='SparseSyncBatchNorm2d'),
+    # Not mmpretrain's SparseSyncBatchNorm2d: without other processes mmengine makes
+    # a dense BatchNorm of it, whose statistics count the masked cells.
+    enc_dec_norm_cfg=dict(type='SparseBatchNorm2d'),
     enc_dec_norm_dim=latent_dim,
     backbone=dict(
         type='mmpretrain.SparseResNet',
         depth=50,
+        norm_cfg=dict(type='SparseBatchNorm2d'),
         out_indices=(0, 1, 2, 3),
         drop_path_rate=0.05),
     neck=dict(

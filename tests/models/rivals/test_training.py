@@ -166,6 +166,12 @@ def test_drawn_frames(method: str, tmp_path: Path) -> None:
     runner = train(method, tmp_path, source, steps=3)
     found = losses(runner)
     assert len(found) == 3
+    if method == 'spark':
+        norms = [
+            m for m in runner.model.backbone.modules() if 'BatchNorm' in str(type(m))
+        ]
+        assert norms
+        assert {type(norm).__name__ for norm in norms} == {'SparseBatchNorm2d'}
     assert all(torch.tensor(found).isfinite())
     results = evaluate(method, tmp_path, dict(data_root=str(root), size=(64, 64)))
     assert 0 < results['DAVIS/J&F-Mean'] <= 1
