@@ -1,0 +1,108 @@
+"""The arithmetic of the table against numpy, and its layout."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.mini import table
+from benchmarks.mini.records import append_record
+from benchmarks.mini.rows import ROWS, find_row
+
+shares = st.lists(st.floats(0, 1), min_size=2, max_size=6)
+
+
+def record(
+    row: str, seed: int, score: float, step: int = 8, **more: Any
+) -> dict[str, Any]:
+    return {
+        'row': row,
+        'seed': seed,
+        'step': step,
+        'steps': 8,
+        'J&F': score,
+        'J': score,
+        'F': score,
+        'seconds': 60.0 * step,
+        'images': 64 * step,
+        'multiply_adds': 10**12,
+        'machine': 'm',
+        'config': 'c',
+    } | more
+
+
+@given(shares)
+def test_mean_and_spread(values: list[float]) -> None:
+    mean, deviation = table.spread(values)
+    assert mean == pytest.approx(np.mean(values), abs=1e-12)
+    assert deviation == pytest.approx(np.std(values, ddof=1), abs=1e-9)
+
+
+def test_one_seed_has_no_spread() -> None:
+    assert table.spread([0.5]) == (0.5, None)
+    assert table.percent([0.5]) == '50.0'
+    assert table.percent([0.5, 0.6]) == '55.0 ± 7.1'
+
+
+def test_a_row_is_compared_with_the_random_weights_of_its_encoder() -> None:
+    records = [record('random', s, v, 0, steps=0) for s, v in enumerate((0.4, 0.6))]
+    records += [record('random-mae', 0, 0.1, 0, steps=0)]
+    records += [record('videomac', s, v) for s, v in enumerate((0.7, 0.8, 0.9))]
+    line = dict(zip(table.HEAD, table.cells(records, find_row('videomac')), strict=True))
+    assert line['J&F'] == '80.0 ± 10.0'
+    assert line['over random'] == '+30.0'
+    assert (line['seeds'], line['minutes'], line['steps']) == ('3', '8.0', '8')
+
+
+def test_curves_use_every_checkpoint_and_the_table_the_last() -> None:
+    records = [
+        record('videomac', seed, value, step)
+        for seed, values in enumerate(((0.5, 0.7), (0.6, 0.9)))
+        for step, value in zip((4, 8), values, strict=True)
+    ]
+    assert table.cells(records, find_row('videomac'))[3] == '80.0 ± 14.1'
+    points = table.curve(records, 'videomac')
+    assert np.allclose(points, [(4, 55, np.std((50, 60), ddof=1)), (8, 80, 200**0.5)])
+
+
+def test_different_trainings_are_not_averaged() -> None:
+    records = [record('videomac', 0, 0.5), record('videomac', 1, 0.6, config='other')]
+    with pytest.raises(ValueError, match='2 different configs'):
+        table.cells(records, find_row('videomac'))
+
+
+def test_files_and_rows_not_yet_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / 'results.jsonl'
+    for each in (record('videomac', 0, 0.7, 4), record('videomac', 0, 0.8)):
+        append_record(results, each)
+    out, curves = tmp_path / 'table.csv', tmp_path / 'curves.svg'
+    command = [str(results), '--csv', str(out), '--plot', str(curves)]
+    assert table.main(command) == 0
+    printed = capsys.readouterr().out
+    assert printed.count(table.NOT_RUN) == len(ROWS) - 1
+    with out.open(newline='') as file:
+        lines = list(csv.reader(file))
+    assert lines[0] == list(table.HEAD)
+    assert len(lines) == len(printed.splitlines()) - 1 == len(ROWS) + 1
+    assert 'minutes of training' in curves.read_text()
+
+
+def test_bad_input_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert table.main([str(tmp_path / 'none.jsonl')]) == 1
+    assert 'no file' in capsys.readouterr().err
+    results = tmp_path / 'results.jsonl'
+    append_record(results, record('random', 0, 0.5, 0, steps=0))
+    assert table.main([str(results), '--rows', 'nothing']) == 1
+    assert 'nothing' in capsys.readouterr().err
+    assert table.main([str(results), '--plot', str(tmp_path / 'c.png')]) == 1
+    assert 'no curve' in capsys.readouterr().err
