@@ -78,6 +78,17 @@ def test_reference_says_shapes(site: Path) -> None:
     assert 'Normalised frames, shape [B, T, 3, H, W]' in words
 
 
+def test_reference_has_every_package() -> None:
+    """What can be imported is told of."""
+    pages = ''.join(
+        page.read_text() for page in (ROOT / 'docs' / 'reference').glob('*.md')
+    )
+    packages = [init.parent.name for init in (ROOT / 'videomac').glob('*/__init__.py')]
+    assert packages
+    missing = [p for p in packages if f'automodule:: videomac.{p}\n' not in pages]
+    assert not missing
+
+
 @pytest.mark.parametrize(
     ('page', 'index', 'message'),
     [

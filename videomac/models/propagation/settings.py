@@ -25,7 +25,8 @@ class Window:
     """Cells of a reference that a query cell may look at, centred on the same cell.
 
     Args:
-        shape: ``'square'``: |dy| <= r and |dx| <= r; ``'circle'``: dy^2 + dx^2 < r^2.
+        shape: ``'square'``: ``|dy| <= r`` and ``|dx| <= r``; ``'circle'``:
+            ``dy^2 + dx^2 < r^2``.
         radius: r in cells, positive; None for the whole map.
 
     Raises:
@@ -45,7 +46,7 @@ class Window:
 
     @property
     def reach(self) -> int | None:
-        """Largest |dy| and |dx| inside, or None if nothing is outside."""
+        """Largest ``|dy|`` and ``|dx|`` inside, or None if nothing is outside."""
         if self.radius is None or math.isinf(self.radius):
             return None
         inner = math.floor(self.radius)
