@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from tests.datasets.media import sample_video
 from tests.web.browser import chromium, moving_square, save_run, write_clip
-from videomac.web import find_models, propagation
+from videomac.web import Workplace, find_models, propagation
 
 pytest.importorskip('gradio')
 pytest.importorskip('av')
@@ -230,15 +230,19 @@ def test_stop(
                 assert stopped.wait(60)
             return nn.functional.avg_pool2d(images, 8)
 
+    stop = Workplace.stop
+
+    def stop_and_tell(self: Workplace, session: str) -> None:
+        stop(self, session)
+        stopped.set()
+
+    monkeypatch.setattr(Workplace, 'stop', stop_and_tell)
     monkeypatch.setattr(propagation, 'load_network', lambda source: Waits())
     monkeypatch.setattr(propagation, 'STRIDE', None)
     page.locator('#run').click()
     page.locator('#overlay', has_text='Propagating').wait_for()
     assert started.wait(60)
-    with page.expect_response(lambda response: 'queue/join' in response.url):
-        page.locator('#stop').click()
-    page.wait_for_timeout(1000)  # the click's own handler runs
-    stopped.set()
+    page.locator('#stop').click()
     page.locator('#outcome', has_text='Stopped after 3 of 8 frames').wait_for()
     assert len(downloaded_masks(page)) == 3
 
@@ -288,14 +292,14 @@ def test_compare(page: Any, folder: Path) -> None:
 def test_screenshots(page: Any) -> None:
     """The pictures of docs/en/web_demo.md."""
     target = Path(os.environ['VIDEOMAC_SCREENSHOTS'])
-    upload(page, sample_video('bikes.mp4'))
-    page.locator('#about-clip', has_text='Loaded bikes.mp4').wait_for()
+    sample_video('carphone_pristine.mp4')  # the page begins with it
+    page.locator('#frames input[type=number]').fill('20')
     page.locator('#how').get_by_text('Click').click()
-    click_at(page.locator('#click-frame img'), 0.5, 0.5)
+    click_at(page.locator('#click-frame img'), 0.5, 0.43)
     page.wait_for_timeout(3000)
     page.locator('#run').click()
     page.locator('#outcome', has_text='followed').wait_for()
-    frame_at(page.locator('#overlay video'), 1.5)
+    frame_at(page.locator('#overlay video'), 1.2)
     shot(page, target / 'web_propagate.png')
     page.get_by_role('tab', name='Reconstruct').click()
     page.locator('#masked img').wait_for()
@@ -303,7 +307,7 @@ def test_screenshots(page: Any) -> None:
     page.get_by_role('tab', name='Compare').click()
     page.locator('#both').click()
     page.locator('#agreement', has_text='The two agree in').wait_for()
-    frame_at(page.locator('#compared video'), 1.5)
+    frame_at(page.locator('#compared video'), 1.2)
     shot(page, target / 'web_compare.png')
 
 
