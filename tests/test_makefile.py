@@ -51,14 +51,15 @@ def test_help_lists_each_target(clone: Path) -> None:
     """`make` alone explains itself."""
     done = call('make', cwd=clone)
     assert done.returncode == 0, done.stderr
-    checks = ('test', 'test-slow', 'faults', 'lint', 'typecheck')
+    checks = ('test', 'test-slow', 'faults', 'lint', 'typecheck', 'docs')
     for target in ('venv', 'demo', *checks, 'minkowski', 'clean'):
         assert f'make {target} ' in done.stdout
 
 
 @pytest.mark.parametrize(
     'target',
-    ['venv', 'demo', 'test', 'test-slow', 'faults', 'lint', 'typecheck', 'minkowski'],
+    ['venv', 'demo', 'test', 'test-slow', 'faults', 'lint', 'typecheck', 'docs']
+    + ['minkowski'],
 )
 def test_targets_survive_spaces(clone: Path, target: str) -> None:
     """GNU make splits names at spaces; no rule may depend on such a name."""

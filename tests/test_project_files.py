@@ -35,6 +35,12 @@ def test_workflow_does_what_a_developer_does() -> None:
     assert job['env']['PYTHON'] == 'python${{ matrix.python }}'
 
 
+def test_readme_is_short() -> None:
+    """Whoever comes by reads it to the end; the pages have room for the rest."""
+    lines = (ROOT / 'README.md').read_text().splitlines()
+    assert len(lines) <= 200, 'move something to docs/en and link to it'
+
+
 def test_citation_is_that_of_the_readme() -> None:
     """Title, year and authors, in their order."""
     paper = load(ROOT / 'CITATION.cff')['preferred-citation']
