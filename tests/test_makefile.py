@@ -58,7 +58,17 @@ def test_help_lists_each_target(clone: Path) -> None:
 
 @pytest.mark.parametrize(
     'target',
-    'venv demo test test-slow faults lint typecheck docs minkowski'.split(),
+    [
+        'venv',
+        'demo',
+        'test',
+        'test-slow',
+        'faults',
+        'lint',
+        'typecheck',
+        'docs',
+        'minkowski',
+    ],
 )
 def test_targets_survive_spaces(clone: Path, target: str) -> None:
     """GNU make splits names at spaces; no rule may depend on such a name."""
