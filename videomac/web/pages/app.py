@@ -27,7 +27,10 @@ Choose a clip, then follow objects through it (*Propagate*), let a model fill in
 hidden (*Reconstruct*), or set two checkpoints side by side (*Compare*)."""
 #: Comes with Gradio; its semibold (600) lacks letters, so that headings take bold.
 FONT = [gr.themes.LocalFont('IBM Plex Sans', weights=(400, 700)), 'sans-serif']
-CSS = '.small p {font-size: 0.85rem; line-height: 1.3; margin: 0.2rem 0}'
+CSS = (
+    '.small p {font-size: 0.85rem; line-height: 1.3; margin: 0.2rem 0} '
+    '#upload {align-self: flex-start; height: 86px}'
+)
 SWEEP = 600  # seconds between two looks at Gradio's own files
 WAITING = 20  # runs that may wait for their turn
 SESSIONS = 20  # whose frames are kept in memory
