@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
 from datetime import timedelta
 from typing import Any
 
@@ -25,7 +26,7 @@ PATIENCE = timedelta(days=7)
 
 
 def prepare_cpu_processes(cfg: dict[str, Any]) -> bool:
-    """Let the processes of ``torchrun`` train together where there is no GPU.
+    """Let the processes of ``torchrun`` or Slurm train together where there is no GPU.
 
     mmengine gives each process a CUDA device, which fails without one; it leaves alone a
     process group that exists and a model wrapper that the config names.
@@ -36,9 +37,12 @@ def prepare_cpu_processes(cfg: dict[str, Any]) -> bool:
     Returns:
         Whether this run needed it.
     """
-    if cfg.get('launcher') != 'pytorch' or torch.cuda.is_available():
+    launcher = cfg.get('launcher')
+    if launcher not in ('pytorch', 'slurm') or torch.cuda.is_available():
         return False
     if not distributed.is_initialized():
+        if launcher == 'slurm':
+            _name_slurm_task()
         _init_group('gloo')
     if cfg.get('model_wrapper_cfg') is None:
         cfg['model_wrapper_cfg'] = dict(
@@ -52,6 +56,33 @@ def prepare_cpu_processes(cfg: dict[str, Any]) -> bool:
         level=logging.WARNING,
     )
     return True
+
+
+def _name_slurm_task() -> None:
+    """Tell a task of Slurm in torch's words who it is, as mmengine does on GPUs.
+
+    Raises:
+        RuntimeError: The process is no task of Slurm.
+    """
+    env = os.environ
+    names = {
+        'RANK': 'SLURM_PROCID',
+        'WORLD_SIZE': 'SLURM_NTASKS',
+        'LOCAL_RANK': 'SLURM_LOCALID',
+    }
+    missing = [name for name in (*names.values(), 'SLURM_NODELIST') if not env.get(name)]
+    if missing:
+        raise RuntimeError(
+            f'--launcher slurm is for tasks that srun starts, but {", ".join(missing)} '
+            'is not set; see tools/slurm_train.sh'
+        )
+    for name, theirs in names.items():
+        env[name] = env[theirs]
+    env.setdefault('MASTER_PORT', '29500')
+    if 'MASTER_ADDR' not in env:
+        command = ['scontrol', 'show', 'hostname', env['SLURM_NODELIST']]
+        found = subprocess.run(command, capture_output=True, text=True, check=True)
+        env['MASTER_ADDR'] = found.stdout.split()[0]
 
 
 def prepare_restarted_processes(cfg: dict[str, Any]) -> bool:
