@@ -92,6 +92,25 @@ def use_amp(cfg: Config) -> None:
         wrapper.pop(name, None)
 
 
+def count_whole_step(cfg: Config) -> None:
+    """Let mmengine scale the learning rate to all samples of a step.
+
+    It counts processes and batch size alone. What an iteration lacks is taken from the
+    batch size that it compares with.
+    """
+    accumulated = cfg.get('optim_wrapper', {}).get('accumulative_counts', 1)
+    dataset = cfg.get('train_dataloader', {}).get('dataset', {})
+    factor = accumulated * dataset.get('repeats', 1)
+    if factor == 1:
+        return
+    cfg.auto_scale_lr.base_batch_size /= factor
+    print_log(
+        f'--auto-scale-lr: a step has {factor} times the batch of an iteration '
+        '(accumulative_counts, repeats), so the batch size that the learning rate is '
+        f'for counts as {cfg.auto_scale_lr.base_batch_size:g}'
+    )
+
+
 def set_loaders(cfg: Config, args: argparse.Namespace) -> None:
     """Give the data loaders OpenMMLab's defaults, and the flags their say."""
     for name in DATALOADERS:
@@ -153,6 +172,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
                 'its learning rate is; add auto_scale_lr = dict(base_batch_size=...)'
             )
         cfg.auto_scale_lr.enable = True
+        count_whole_step(cfg)
     set_loaders(cfg, args)
     name_loop(cfg)
     return cfg
