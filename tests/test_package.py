@@ -1,5 +1,6 @@
 """What an installation carries, and how configs and tools are found in it."""
 
+import json
 import os
 import re
 import shutil
@@ -143,6 +144,37 @@ def test_wheel_alone_finds_its_configs(wheel: Path, tmp_path: Path) -> None:
         str(mim / 'configs' / '_base_' / 'default_runtime.py'),
         'SafeCheckpointHook',
     ]
+
+
+@NEEDS_BUILD
+def test_models_are_found_in_a_wheel(wheel: Path, tmp_path: Path) -> None:
+    """By our names, and by the metafiles as mmengine and mim read them."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / 'site')
+    name = 'videomac_resnet18_8xb64-coslr-100e_ytvos'
+    code = (
+        'import json, videomac\n'
+        'from videomac.apis import get_model, list_models\n'
+        'from mmengine.hub import get_config\n'
+        f'model = get_model("{name}")\n'
+        f'config = get_config("videomac::videomac/{name}.py")\n'
+        'print(json.dumps([videomac.__file__, list_models("convnextv2*"), '
+        'type(model).__name__, config.model.encoder.depth]))'
+    )
+    done = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', code],
+        cwd=tmp_path,
+        env={**os.environ, 'PYTHONPATH': str(tmp_path / 'site')},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    file, names, kind, depth = json.loads(done.stdout.splitlines()[-1])
+    assert Path(file).is_relative_to(tmp_path)
+    assert (kind, depth) == ('VideoMAC', 18)
+    expected = {path.stem for path in (ROOT / 'configs').rglob('*_convnextv2*.py')}
+    assert set(names) == expected
+    assert 'videomac_convnextv2-small-gap5_8xb64-amp-coslr-100e_ytvos' in names
 
 
 def test_checkout_is_found_from_anywhere(
