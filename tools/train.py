@@ -173,6 +173,11 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
             )
         cfg.auto_scale_lr.enable = True
         count_whole_step(cfg)
+    if cfg.get('compile') and 'sparse' in cfg.get('model', {}):
+        raise SystemExit(
+            "compile: torch.compile cannot trace the sparse engine of this config's "
+            'model, and gains nothing beside it (docs/design/scaling.md); remove it'
+        )
     set_loaders(cfg, args)
     name_loop(cfg)
     return cfg

@@ -147,6 +147,13 @@ def test_auto_scale_lr_and_no_validate() -> None:
     assert cfg.val_cfg is cfg.val_evaluator is cfg.val_dataloader is None
 
 
+def test_compile_is_refused_where_it_cannot_work() -> None:
+    """Dense models, such as those of fine-tuning, may be compiled."""
+    with pytest.raises(SystemExit, match='cannot trace the sparse engine'):
+        merged(compile=True, model={'sparse': {'type': 'PatchSparse'}})
+    assert merged(compile=True, model={'type': 'ImageClassifier'}).compile is True
+
+
 @pytest.mark.parametrize(
     ('batch_size', 'accumulated', 'repeats', 'ratio'),
     [(64, 1, 1, 1 / 8), (64, 8, 1, 1.0), (16, 2, 4, 1 / 4)],
