@@ -89,14 +89,14 @@ def test_a_killed_row_goes_on_and_ends_as_if_it_had_not_been(
     data: Path, tmp_path: Path
 ) -> None:
     killed, whole = tmp_path / 'killed', tmp_path / 'whole'
-    more = ('--seeds', '0', '--steps', '24', '--points', '4')
+    more = ('--seeds', '0', '--steps', '12', '--points', '3')
     command = [sys.executable, str(SCRIPT), *words(data, killed, 'videomac', *more)]
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     folder = killed / 'videomac' / 'seed0'
     limit = time.monotonic() + 300
-    while not (folder / 'iter_12.pth').exists() and process.poll() is None:
+    while not (folder / 'iter_4.pth').exists() and process.poll() is None:
         assert time.monotonic() < limit, 'no checkpoint'
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
@@ -105,7 +105,7 @@ def test_a_killed_row_goes_on_and_ends_as_if_it_had_not_been(
     for work_dir in (killed, whole):
         assert run.main(words(data, work_dir, 'videomac', *more)) == 0
     ours, theirs = (
-        weights(each / 'videomac' / 'seed0' / 'iter_24.pth') for each in (killed, whole)
+        weights(each / 'videomac' / 'seed0' / 'iter_12.pth') for each in (killed, whole)
     )
     assert all(torch.equal(ours[name], value) for name, value in theirs.items())
     assert [r['J&F'] for r in records(killed)] == [r['J&F'] for r in records(whole)]
