@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -98,3 +100,32 @@ def test_progress_ends_with_a_line_in_logs(capsys: pytest.CaptureFixture[str]) -
         progress.advance(500_000)
         progress.advance(1_500_000)
     assert capsys.readouterr().err.splitlines() == ['copying: 2 of 2 MB']
+
+
+AFTER_OPENCV = """
+import cv2
+import numpy as np
+
+from videomac.datasets.preparation.tasks import run_tasks
+
+if __name__ == '__main__':
+    cv2.setNumThreads(4)
+    cv2.GaussianBlur(np.zeros((2000, 2000, 3), np.uint8), (31, 31), 5)
+    print(sorted(run_tasks(pow_of_two, range(4), 2)), cv2.getNumThreads())
+"""
+
+
+def test_processes_begin_after_opencv_had_threads(tmp_path: Path) -> None:
+    # A forked process that asked OpenCV for fewer threads waited for ever.
+    function = 'def pow_of_two(n, advance):\n    return 2**n\n'
+    script = tmp_path / 'script.py'
+    script.write_text(function + AFTER_OPENCV)
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        env=os.environ | {'PYTHONPATH': str(Path(__file__).parents[3])},
+    )
+    assert done.stdout.split('\n')[0] == '[1, 2, 4, 8] 4'

@@ -62,6 +62,10 @@ def run_tasks(
         return
     counter = multiprocessing.Value('q', 0)
     stop = multiprocessing.Event()
+    threads = cv2.getNumThreads()
+    # The processes are the parallelism. A forked one waits for ever if it asks OpenCV
+    # for fewer threads than its parent had started, so the parent asks for them.
+    cv2.setNumThreads(1)
     executor = ProcessPoolExecutor(
         min(processes, len(tasks)), initializer=_begin, initargs=(counter, stop)
     )
@@ -76,6 +80,7 @@ def run_tasks(
     finally:
         stop.set()
         executor.shutdown(cancel_futures=True)
+        cv2.setNumThreads(threads)
 
 
 def _collect(
@@ -97,7 +102,8 @@ def _begin(counter: Any, stop: Any) -> None:
     global _shared
     _shared = counter, stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)  # the processes are the parallelism
+    if multiprocessing.get_start_method() != 'fork':
+        cv2.setNumThreads(1)
     watch = threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True)
     watch.start()
 
