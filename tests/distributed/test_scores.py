@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.datasets.trees import make_davis, moving_squares
 from tests.distributed.score_videos import score_share
 
@@ -18,8 +20,9 @@ def tables(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in folder.iterdir()}
 
 
-def test_two_processes_score_as_one(tmp_path: Path) -> None:
-    # Five videos for two processes: the sampler deals one of them out twice.
+@pytest.mark.parametrize('processes', [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_processes_score_as_one(tmp_path: Path, processes: int) -> None:
+    # Five videos: the sampler deals some of them out twice, to make six or eight.
     videos = {
         name: moving_squares(4 + i, (40, 50 + i), objects=1 + i % 3)
         for i, name in enumerate(('emu', 'ant', 'cat', 'bee', 'dog'))
@@ -31,16 +34,18 @@ def test_two_processes_score_as_one(tmp_path: Path) -> None:
 
     (tmp_path / 'file').write_text('a file where the tables should go')
     command = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
-    command += ['--nproc_per_node=2', str(SCRIPT), str(root), str(tmp_path)]
+    command += [f'--nproc_per_node={processes}', str(SCRIPT), str(root), str(tmp_path)]
     env = os.environ | {'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    first, second = (
-        json.loads((tmp_path / f'rank{rank}.json').read_text()) for rank in range(2)
-    )
-    assert (first['sampler']['videos'], second['sampler']['videos']) == (3, 3)
-    assert (first['uneven']['videos'], second['uneven']['videos']) == (0, 5)
-    for notes in (first, second):
+    ranks = [
+        json.loads((tmp_path / f'rank{rank}.json').read_text())
+        for rank in range(processes)
+    ]
+    share = -(-5 // processes)
+    assert [notes['sampler']['videos'] for notes in ranks] == [share] * processes
+    assert [notes['uneven']['videos'] for notes in ranks] == [0] * (processes - 1) + [5]
+    for notes in ranks:
         assert notes['sampler']['result'] == alone['result'], 'equal to the last bit'
         assert notes['uneven']['result'] == alone['result']
         # Only the first process writes; the others must not wait for it for ever.
