@@ -34,7 +34,11 @@ def train(cfg: Config, folder: Path, points: int = 1) -> None:
         points: Number of checkpoints, the last one at the end.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    cfg.default_hooks.checkpoint.interval = -(-cfg.train_cfg.max_iters // points)
+    interval = -(-cfg.train_cfg.max_iters // points)
+    cfg.default_hooks.checkpoint.interval = interval
+    # The time of every checkpoint is read from the log.
+    logged = min(cfg.default_hooks.logger.interval, interval)
+    cfg.default_hooks.logger.interval = cfg.log_processor.window_size = logged
     path = folder / 'training.py'
     cfg.dump(path)
     load_tool('train').main([str(path), '--work-dir', str(folder), '--resume'])

@@ -17,7 +17,6 @@ TRAINING = (
     'train_dataloader.num_workers=0',
     'model.decoder.dim=16',
     'model.masking.ratio=0.5',
-    'default_hooks.logger.interval=1',
 )
 SCORING = ('test_dataloader.dataset.size=64',)
 
