@@ -19,8 +19,10 @@ from benchmarks.mini.rows import ROWS, Row
 from videomac.visualization.figures import COLOURS, new_figure, save_figure, tidy
 
 Record = Mapping[str, Any]
-HEAD = ('row', 'encoder', 'seeds', 'J&F', 'J', 'F', 'over random', 'steps', 'minutes')
-HEAD += ('images, k', 'multiply-adds, T', 'machine')
+HEAD = (
+    *('row', 'encoder', 'seeds', 'J&F', 'J', 'F', 'over random', 'steps', 'minutes'),
+    *('images, k', 'multiply-adds, T', 'machine'),
+)
 NOT_RUN = 'not yet run'
 
 

@@ -16,7 +16,7 @@ from ..checkpoints import read_checkpoint
 from ..checkpoints.stored_config import harmless, stored_config
 from ..checkpoints.whole import whole_config
 from ..datasets.transforms import FramesResizedCenterCrop
-from ..models import EMATarget, RandomPatchMasking, VideoMAC
+from ..models import EMATarget, RandomPatchMasking, SharedTarget, VideoMAC
 from ..models.released_layout import convert_released
 from ..sparse import PatchGrid
 from ..sparse.patch_grid import grid_shape
@@ -152,7 +152,10 @@ class Reconstructor:
 
     @torch.no_grad()
     def _reconstruct(
-        self, network: VideoMAC | EMATarget, picture: Pictures, grid: PatchGrid
+        self,
+        network: VideoMAC | EMATarget | SharedTarget,
+        picture: Pictures,
+        grid: PatchGrid,
     ) -> Reconstruction:
         batch = {'inputs': to_tensor(picture)[None, None]}
         images = self.model.data_preprocessor(batch)['inputs'][:, 0]
@@ -182,7 +185,7 @@ class Reconstructor:
             )
         return patch_size
 
-    def _network(self, network: str) -> VideoMAC | EMATarget:
+    def _network(self, network: str) -> VideoMAC | EMATarget | SharedTarget:
         if network not in ('online', 'target'):
             raise ValueError(f"network must be 'online' or 'target', got {network!r}")
         if network == 'online':
