@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mmengine.config import Config
 
+from benchmarks.mini.options import add_shared_options
 from benchmarks.mini.records import append_record, circumstances, read_records
 from benchmarks.mini.rows import ROWS, Row, find_row, fingerprint, read_config
 from benchmarks.mini.scoring import propagation_config, score
@@ -29,7 +29,6 @@ from benchmarks.mini.training import (
     step_cost,
     train,
 )
-from videomac.utils import CfgOptions
 
 LEAST = 20  # steps that a budget must allow
 
@@ -56,20 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
         default=1,
         help='score this many checkpoints, evenly spaced, for curves [%(default)s]',
     )
-    add(
-        '--data',
-        default=os.environ.get('VIDEOMAC_DATA', 'data'),
-        help='folder of ytvos/train and davis2017 [$VIDEOMAC_DATA, else data]',
-    )
-    add('--work-dir', default='work_dirs/mini', help='[%(default)s]')
-    for name, what in (('cfg', 'the training'), ('score', 'the propagation')):
-        add(
-            f'--{name}-options',
-            nargs='+',
-            action=CfgOptions,
-            metavar='KEY=VALUE',
-            help=f'change the config of {what}; use another --work-dir for it',
-        )
+    add_shared_options(parser, 'ytvos/train and davis2017', 'work_dirs/mini')
     return parser
 
 

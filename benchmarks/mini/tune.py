@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
 import random
 import sys
 import time
@@ -23,13 +22,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mmengine.config import Config
 
+from benchmarks.mini.options import add_shared_options
 from benchmarks.mini.records import append_record, circumstances, read_records
 from benchmarks.mini.rows import Row, find_row, fingerprint, read_config
 from benchmarks.mini.scoring import propagation_config, score
 from benchmarks.mini.split import link_split, split_videos
 from benchmarks.mini.table import markdown
 from benchmarks.mini.training import elapsed_seconds, train
-from videomac.utils import CfgOptions
 
 #: What is searched, and what its values are by default.
 SPACE: dict[str, list[Any]] = {
@@ -60,20 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
         default=['yes', 'no'],
         help='final norm of the last stage, the only one that has one [yes no]',
     )
-    add(
-        '--data',
-        default=os.environ.get('VIDEOMAC_DATA', 'data'),
-        help='folder of ytvos/train [$VIDEOMAC_DATA, else data]',
-    )
-    add('--work-dir', default='work_dirs/mini-tune', help='[%(default)s]')
-    for name, what in (('cfg', 'the training'), ('score', 'the propagation')):
-        add(
-            f'--{name}-options',
-            nargs='+',
-            action=CfgOptions,
-            metavar='KEY=VALUE',
-            help=f'change the config of {what}; use another --work-dir for it',
-        )
+    add_shared_options(parser, 'ytvos/train', 'work_dirs/mini-tune')
     return parser
 
 
