@@ -141,17 +141,22 @@ def start_sharing_processes(launcher: str) -> torch.device:
         launcher: ``'none'``, ``'pytorch'`` (``torchrun``), ``'slurm'`` or ``'mpi'``.
 
     Returns:
-        The device of this process: its GPU where there are GPUs, else the CPU.
+        The device of this process: its GPU where there are GPUs, else the CPU (not with
+        ``'mpi'``, which needs GPUs).
+
+    Raises:
+        RuntimeError: The launcher is Slurm, and the process is no task of it.
     """
-    cuda = torch.cuda.is_available()
-    local_rank = int(os.environ.get('LOCAL_RANK', 0))
-    if launcher == 'pytorch' and not distributed.is_initialized():
-        distributed.init_process_group('gloo', timeout=PATIENCE)
-    elif launcher not in ('none', 'pytorch'):
+    if launcher == 'slurm':
+        _name_slurm_task()
+    if launcher == 'mpi':
         init_dist(launcher, backend='gloo', timeout=PATIENCE.total_seconds())
         return torch.device('cuda', torch.cuda.current_device())
-    if not cuda:
+    if launcher != 'none' and not distributed.is_initialized():
+        distributed.init_process_group('gloo', timeout=PATIENCE)
+    if not torch.cuda.is_available():
         return torch.device('cpu')
+    local_rank = int(os.environ.get('LOCAL_RANK', 0))
     device = torch.device('cuda', local_rank % torch.cuda.device_count())
     torch.cuda.set_device(device)
     return device
