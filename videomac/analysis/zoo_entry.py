@@ -18,6 +18,7 @@ from ..models.videomac import latent_shape
 from ..registry import MODELS
 from ..sparse import PatchSparse
 from ..utils import configs_root, package_file
+from ..utils.model_index import ModelIndexError, metafile_models
 from .flops import MultiplyAddCounter, multiply_adds
 from .paper import paper_tables
 from .report import costs, count_parameters
@@ -217,14 +218,26 @@ def measurements() -> list[dict[str, Any]]:
 
 
 def stored_costs() -> dict[str, ZooCost]:
-    """Costs by config (path below ``configs/``), as the metafiles have them."""
+    """Costs by config (path below ``configs/``), as the metafiles have them.
+
+    Raises:
+        ModelIndexError: A metafile cannot be used, or a cost is no number.
+    """
     found = {}
-    for path in sorted(configs_root().glob('*/metafile.yml')):
-        for model in yaml.safe_load(path.read_text(encoding='utf-8'))['Models'] or ():
-            metadata = model.get('Metadata') or {}
-            if KEYS['parameters'] in metadata and KEYS['dense'] in metadata:
-                values: Any = {field: metadata.get(key) for field, key in KEYS.items()}
-                found[model['Config'].removeprefix('configs/')] = ZooCost(**values)
+    root = configs_root()
+    for path in sorted(root.glob('*/metafile.yml')):
+        for model in metafile_models(path):
+            values: Any = {name: model.metadata.get(key) for name, key in KEYS.items()}
+            if values['parameters'] is None or values['dense'] is None:
+                continue
+            for name, value in values.items():
+                if value is not None and type(value) is not int:
+                    raise ModelIndexError(
+                        f"'{path}': {KEYS[name]} of the model '{model.name}' is "
+                        f'{value!r}, must be a whole number; run '
+                        'tools/misc/update_zoo.py'
+                    )
+            found[model.config.relative_to(root).as_posix()] = ZooCost(**values)
     return found
 
 

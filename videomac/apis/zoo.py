@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from mmengine.config import Config
 from torch import Tensor, nn
 
 from ..checkpoints import read_checkpoint
 from ..models.released_layout import convert_released
 from ..models.weights import misfits, misfits_as_text, read_state
-from ..utils import configs_root, package_file
+from ..utils import configs_root
+from ..utils.model_index import IndexedModel, indexed_models
 from .build import build_network
 
 __all__ = ['fill_model', 'get_model', 'list_models', 'model_config']
@@ -46,24 +46,19 @@ def _entries() -> dict[str, _Entry]:
     for path in files:
         inside = path.relative_to(root).with_suffix('').as_posix()
         entries[path.stem if count[path.stem] == 1 else inside] = _Entry(path)
-    index = yaml.safe_load(package_file('model-index.yml').read_text(encoding='utf-8'))
-    for name in index.get('Import') or ():
-        text = package_file(name).read_text(encoding='utf-8')
-        for model in yaml.safe_load(text).get('Models') or ():
-            _add(entries, model)
+    for model in indexed_models():
+        _add(entries, model)
     return dict(sorted(entries.items()))
 
 
-def _add(entries: dict[str, _Entry], model: Mapping[str, Any]) -> None:
+def _add(entries: dict[str, _Entry], model: IndexedModel) -> None:
     """Add a model of a metafile, under its own name and that of its config."""
-    path = package_file(model['Config'])
-    weights = model.get('Weights')
-    entries[model['Name']] = _Entry(path, weights)
-    if weights is None:
+    entries[model.name] = _Entry(model.config, model.weights)
+    if model.weights is None:
         return
     for name, entry in list(entries.items()):
-        if entry.config == path and entry.weights is None:
-            entries[name] = replace(entry, weights=weights)
+        if entry.config == model.config and entry.weights is None:
+            entries[name] = replace(entry, weights=model.weights)
 
 
 def _matches(name: str, entry: _Entry, pattern: str) -> bool:
@@ -82,6 +77,10 @@ def list_models(pattern: str = '*') -> list[str]:
 
     Returns:
         Names for :func:`get_model`, sorted.
+
+    Raises:
+        ModelIndexError: ``model-index.yml`` or a metafile is damaged; a ValueError that
+            names file, key and value.
     """
     return [name for name, entry in _entries().items() if _matches(name, entry, pattern)]
 
