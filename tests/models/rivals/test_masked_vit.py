@@ -126,3 +126,13 @@ def test_grids_that_do_not_fit() -> None:
         network.encode(images, PatchGrid.from_mask(mask, PATCH))
     with pytest.raises(ValueError, match=r'width of a network.*6.*multiple of 4'):
         sincos_positions(2, 2, 6)
+
+
+def test_positions_are_kept_for_each_device() -> None:
+    """A ViT that was built without data must not leave its table to one with data."""
+    with torch.device('meta'):
+        assert sincos_positions(3, 5, 12).is_meta
+    table = sincos_positions(3, 5, 12)
+    assert table.device.type == 'cpu'
+    with torch.device('meta'):
+        assert sincos_positions(3, 5, 12, torch.device('cpu')) is table

@@ -11,7 +11,6 @@ from torch import Tensor
 __all__ = ['sincos_positions']
 
 
-@functools.lru_cache(maxsize=16)
 def sincos_positions(
     rows: int, cols: int, dim: int, device: torch.device | None = None
 ) -> Tensor:
@@ -24,7 +23,7 @@ def sincos_positions(
         rows: Rows of patches.
         cols: Columns of patches.
         dim: Channels, a multiple of 4.
-        device: Where the table is.
+        device: Where the table is; None: on torch's default device.
 
     Returns:
         Shape [1, 1 + rows * cols, dim], patches row by row.
@@ -36,6 +35,12 @@ def sincos_positions(
         raise ValueError(
             f'the width of a network with fixed positions, {dim}, must be a multiple of 4'
         )
-    # mmpretrain counts column by column, so that its columns have to be our rows.
-    table = build_2d_sincos_position_embedding((cols, rows), dim, cls_token=True)
+    return _table(rows, cols, dim, device or torch.get_default_device())
+
+
+@functools.lru_cache(maxsize=16)
+def _table(rows: int, cols: int, dim: int, device: torch.device) -> Tensor:
+    with torch.device('cpu'):
+        # mmpretrain counts column by column, so that its columns have to be our rows.
+        table = build_2d_sincos_position_embedding((cols, rows), dim, cls_token=True)
     return table.to(device)
