@@ -29,7 +29,7 @@ ROOT = configs_root().parent
 tool = load_tool(tools_root() / 'misc' / 'update_zoo.py')
 STORED = stored_costs()
 PAGES = [ROOT / name for name in tool.PAGES]
-PRETRAINING = [name for name, cost in STORED.items() if cost.visible is not None]
+PRETRAINING = [name for name, cost in STORED.items() if cost.decoder is not None]
 #: Quick to build: other topologies, another patch size, other decoders.
 QUICK = [
     'videomac/videomac_resnet18_8xb64-coslr-100e_ytvos.py',
@@ -74,10 +74,10 @@ def test_metafiles_are_valid() -> None:
 
 
 def test_costs_are_stored_for_every_model_that_is_trained() -> None:
-    for folder in ('videomac', 'ablations', 'finetune'):
+    for folder in ('videomac', 'ablations', 'finetune', 'rivals'):
         for model in models(folder):
             assert model['Config'].removeprefix('configs/') in STORED
-    assert len(PRETRAINING) >= 39
+    assert len(PRETRAINING) >= 40
 
 
 def compare(config: str) -> None:
@@ -162,6 +162,19 @@ def test_the_papers_numbers_are_labelled_and_its_own() -> None:
             assert 'J&F' not in headings  # always whose
 
 
+def test_rivals_are_in_the_collections_of_their_methods() -> None:
+    found = {model['Name']: model['In Collection'] for model in models('rivals')}
+    assert {name.split('_')[0]: collection for name, collection in found.items()} == {
+        'cropmae': 'CropMAE',
+        'fcmae': 'FCMAE',
+        'mae': 'MAE',
+        'rcmae': 'RC-MAE',
+        'siammae': 'SiamMAE',
+        'spark': 'SparK',
+    }
+    assert {model['In Collection'] for model in models('videomac')} == {'VideoMAC'}
+
+
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.parent.name)
 def test_links_exist(page: Path) -> None:
     text = page.read_text(encoding='utf-8')
@@ -171,7 +184,7 @@ def test_links_exist(page: Path) -> None:
     assert not [link for link in local if not (page.parent / link).exists()]
 
 
-@pytest.mark.parametrize('folder', ['videomac', 'ablations', 'finetune'])
+@pytest.mark.parametrize('folder', ['videomac', 'ablations', 'finetune', 'rivals'])
 def test_pages_have_every_config(folder: str) -> None:
     names = [path.name for path in (configs_root() / folder).glob('*.py')]
     own = configs_root() / folder / 'README.md'
@@ -221,6 +234,7 @@ def test_measurements_reach_pages_and_results(monkeypatch: pytest.MonkeyPatch) -
         ('videomac_released-convnext-small_x', 'ConvNeXt V1-S, released topology'),
         ('fcmae_convnextv2-small_8xb64', 'ConvNeXt V2-S, FCMAE'),
         ('videomac_resnet50_knn_in1k', 'ResNet-50, k-NN'),
+        ('videomac_vit-small-p16_8xb64', 'ViT-S, 16-pixel patches'),
     ],
 )
 def test_titles(config: str, expected: str) -> None:

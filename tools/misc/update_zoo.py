@@ -22,11 +22,12 @@ from videomac.analysis.zoo_tables import TABLES, zoo_table
 from videomac.utils import configs_root
 
 ROOT = configs_root().parent
-FOLDERS = ('videomac', 'ablations', 'finetune', 'propagation')
+FOLDERS = ('videomac', 'ablations', 'finetune', 'propagation', 'rivals')
 PAGES = (
     'configs/videomac/README.md',
     'configs/ablations/README.md',
     'configs/finetune/README.md',
+    'configs/rivals/README.md',
     'docs/en/model_zoo.md',
 )
 BLOCK = re.compile(r'(<!-- zoo: (\S+) -->\n).*?(<!-- /zoo -->)', re.DOTALL)
@@ -57,7 +58,7 @@ def collect(stored: Mapping[str, ZooCost] | None) -> dict[str, ZooEntry]:
     for folder in FOLDERS:
         root = configs_root() / folder
         head = yaml.safe_load((root / 'metafile.yml').read_text(encoding='utf-8'))
-        collection = head['Collections'][0]['Name']
+        names = [collection['Name'] for collection in head['Collections']]
         for path in sorted(root.rglob('*.py')):
             if path.stem == 'demo':
                 continue
@@ -65,8 +66,17 @@ def collect(stored: Mapping[str, ZooCost] | None) -> dict[str, ZooEntry]:
             # Propagation takes images of any size, and of its config the name says all.
             settings = Config() if folder == 'propagation' else Config.fromfile(path)
             cost = stored.get(config) if stored is not None else config_cost(settings)
-            entries[config] = ZooEntry(config, collection, settings, cost)
+            entries[config] = ZooEntry(
+                config, collection_of(path.stem, names), settings, cost
+            )
     return entries
+
+
+def collection_of(config: str, collections: Sequence[str]) -> str:
+    """The collection of the method that a config's name begins with, else the first."""
+    method = config.partition('_')[0]
+    own = [name for name in collections if name.replace('-', '').lower() == method]
+    return own[0] if own else collections[0]
 
 
 def metafile(path: Path, entries: Sequence[ZooEntry]) -> str:

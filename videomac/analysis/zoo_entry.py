@@ -22,6 +22,7 @@ from ..utils.model_index import ModelIndexError, metafile_models
 from .flops import MultiplyAddCounter, multiply_adds
 from .paper import paper_tables
 from .report import costs, count_parameters
+from .rival_cost import is_rival, rival_cost
 
 __all__ = ['ZooCost', 'ZooEntry', 'config_cost', 'measurements', 'stored_costs', 'title']
 
@@ -42,6 +43,7 @@ WORDS = {
     'convnext': 'ConvNeXt V1',
     'resnet18': 'ResNet-18',
     'resnet50': 'ResNet-50',
+    'vit': 'ViT',
     'tiny': 'T',
     'small': 'S',
     'base': 'B',
@@ -94,6 +96,8 @@ def config_cost(config: Config) -> ZooCost | None:
         return None
     init_default_scope('videomac')
     size = config.get('image_size', 224)
+    if is_rival(model):
+        return ZooCost(*rival_cost(model, size))
     if 'masking' not in model or 'decoder' not in model:
         network = MODELS.build(_without_weights(model))
         return ZooCost(
@@ -253,6 +257,7 @@ def title(config: str) -> str:
         'isotropic': 'isotropic',
         'released': 'released topology',
         'patch16': '16-pixel patches',
+        'p16': '16-pixel patches',
         'patch64': '64-pixel patches',
     }
     tail = [special[word] for word in words if word in special]

@@ -103,6 +103,25 @@ def finetuning(entries: Entries, link: Link) -> str:
     return markdown(header, rows)
 
 
+def rivals(entries: Entries, link: Link) -> str:
+    """The methods that VideoMAC is compared with, pre-trained on the same frames."""
+    header = ['method', 'encoder', 'config', 'masked', 'parameters, M', 'dense, G']
+    header += ['visible, G', 'J&F, ours', 'log', 'weights']
+    rows = []
+    for entry in _of_folder(entries, 'rivals'):
+        encoder = title(f'videomac_{entry.name.partition("_")[2]}')
+        rows.append(
+            [
+                *(entry.collection, encoder, link(entry.config)),
+                str(entry.settings.get('mask_ratio', '-')),
+                *_sizes(entry.cost),
+                _ours(entry, 'J&F'),
+                *(_published(entry, key) for key in ('log', 'weights')),
+            ]
+        )
+    return markdown(header, rows)
+
+
 def _of_folder(entries: Entries, folder: str) -> list[ZooEntry]:
     return [entry for path, entry in entries.items() if path.startswith(f'{folder}/')]
 
@@ -176,6 +195,7 @@ def measured(entries: Entries, link: Link) -> str:
 TABLES: dict[str, Callable[[Entries, Link], str]] = {
     'pretraining': pretraining,
     'finetuning': finetuning,
+    'rivals': rivals,
     'ablations': ablations,
     'methods': methods,
     'table5': table5,

@@ -35,15 +35,15 @@ class _PlainLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """Make a value, if it is neither an alias nor too deep inside others."""
-        event: Any = self.peek_event()
+        event = self.peek_event()
+        wrong = None
         if isinstance(event, yaml.AliasEvent):
-            raise yaml.composer.ComposerError(
-                None, None, 'has an alias; write the value out', event.start_mark
-            )
-        if self.depth >= MAX_DEPTH:
-            raise yaml.composer.ComposerError(
-                None, None, f'is nested more than {MAX_DEPTH} deep', event.start_mark
-            )
+            wrong = 'has an alias; write the value out'
+        elif self.depth >= MAX_DEPTH:
+            wrong = f'is nested more than {MAX_DEPTH} deep'
+        if wrong is not None:
+            mark: Any = event.start_mark
+            raise yaml.composer.ComposerError(None, None, wrong, mark)
         self.depth += 1
         node = super().compose_node(parent, index)
         self.depth -= 1
