@@ -3,16 +3,17 @@
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .av_reader import FrameTimes
+from .diagnosis import printable
+
 if TYPE_CHECKING:
     from .encoded import EncodedFrames
-
-from .diagnosis import printable
 
 __all__ = ['FrameSource', 'UnreadableVideoError', 'VideoRecord']
 
@@ -27,12 +28,14 @@ class VideoRecord:
         path: The video file, or the folder that holds the frames.
         frames: File names of the frames below ``path``, in order of time; empty
             when ``path`` is a video file.
+        times: Where the frames of a video file are, if that is known.
     """
 
     name: str
     num_frames: int
     path: str
     frames: tuple[str, ...] = ()
+    times: FrameTimes | None = field(default=None, compare=False, repr=False)
 
 
 class UnreadableVideoError(Exception):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from videomac.registry import DATASETS
 
-from .av_reader import read_frames
+from .av_reader import find_frames, read_frames
 from .base import FrameSource, UnreadableVideoError, VideoRecord
 from .diagnosis import diagnose
 from .images import check_suffixes, natural_key, walk_files
@@ -190,13 +190,16 @@ class VideoFiles(FrameSource):
         num_frames = len(_open(path))
         if num_frames == 0:
             raise UnreadableVideoError(path, 'has no frames')
-        return VideoRecord(name, num_frames, path)
+        times = find_frames(path, num_frames)
+        # Kept for all videos of a collection, so no more than a few bytes each.
+        kept = times if times is not None and times.small else None
+        return VideoRecord(name, num_frames, path, times=kept)
 
     def read(self, video: VideoRecord, indices: Sequence[int]) -> NDArray[np.uint8]:
         """Decode frames ``[T, H, W, 3]``; see :meth:`FrameSource.read`."""
         # Whatever is wrong with a file, decord is asked and says so.
         if os.path.isfile(video.path):
-            quick = read_frames(video.path, indices, video.num_frames)
+            quick = read_frames(video.path, indices, video.num_frames, video.times)
             if quick is not None:
                 return quick
         decord = _import_decord()
