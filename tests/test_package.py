@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -96,6 +97,32 @@ def test_wheel_carries_nothing_else(wheel: Path) -> None:
     kinds = {Path(name).suffix or Path(name).name for name in names}
     assert kinds <= {'.py', '.typed', '.txt', '.html', '.md', '.yml', '.sh'}
     assert sum(info.compress_size for info in files) < 2 * 2**20
+
+
+@NEEDS_BUILD
+@pytest.mark.skipif(not (ROOT / '.git').exists(), reason='git knows what belongs to us')
+def test_sdist_is_the_checkout(tmp_path: Path) -> None:
+    """Every tracked file, tests with all that they read, and nothing else."""
+    listed = subprocess.run(
+        ['git', 'ls-files', '-z'], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    tracked = {name for name in listed.stdout.split('\0') if (ROOT / name).is_file()}
+    for name in (*tracked, *LITTER):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    for name in tracked:
+        shutil.copy2(ROOT / name, tmp_path / name)
+    litter = [name for name in LITTER if name.startswith(('data', 'work_dirs', 'build'))]
+    for name in litter:
+        (tmp_path / name).write_text('litter')
+    command = [sys.executable, '-m', 'build', '--sdist', '-n', '--skip-dependency-check']
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = (tmp_path / 'dist').glob('*.tar.gz')
+    with tarfile.open(path) as archive:
+        members = [member for member in archive.getmembers() if member.isfile()]
+    names = {member.name.partition('/')[2] for member in members}
+    made = {name for name in names if name.startswith('videomac.egg-info/')}
+    assert names - made - {'PKG-INFO', 'setup.cfg'} == tracked
 
 
 @NEEDS_BUILD
