@@ -1,7 +1,8 @@
 _base_ = ['../videomac/videomac_convnextv2-small_8xb64-amp-coslr-100e_ytvos.py']
 
-# Table 4b. The paper does not say how strong its colour augmentation is: these are the
-# strengths of MoCo v2 (arXiv:2003.04297). Without a random crop, frames show their centre.
+# Table 4b. The paper does not say how strong its colour augmentation is: these strengths,
+# those of MoCo v2 (arXiv:2003.04297), are our guess. Without a random crop, frames show
+# their centre.
 train_pipeline = [
     dict(type='FramesResizedCenterCrop', size=_base_.image_size),
     dict(

@@ -1,6 +1,6 @@
 _base_ = ['../videomac/videomac_convnextv2-small_8xb64-amp-coslr-100e_ytvos.py']
 
-# Table 4b, with the colours of `color`
+# Table 4b, with the colours of `color`, whose strength the paper does not give: our guess
 train_pipeline = [
     dict(
         type='FramesRandomResizedCrop',
