@@ -22,6 +22,9 @@ pytestmark = [
     pytest.mark.skipif(torch.cuda.is_available(), reason='is about gloo on CPUs'),
 ]
 
+#: Seconds after which processes are held to hang.
+LIMIT = 1200
+
 
 def free_port() -> str:
     """A port that nobody listens on."""
@@ -99,6 +102,7 @@ def test_two_agents_of_two_processes(folder: Path, alone: dict[str, Tensor]) -> 
         env = variables(
             NNODES='2', NODE_RANK=str(node), MASTER_ADDR='127.0.0.1', PORT=port
         )
+        env['LOGLEVEL'] = 'INFO'  # the agents tell where they are
         with log.open('w') as output:
             agents.append(
                 subprocess.Popen(
@@ -110,8 +114,11 @@ def test_two_agents_of_two_processes(folder: Path, alone: dict[str, Tensor]) -> 
                 )
             )
     try:
-        # An agent that ended waits up to five minutes for the other.
-        status = [agent.wait(timeout=400) for agent in agents]
+        # Forty seconds on two free cores; ten times that where others need the cores.
+        status = [agent.wait(timeout=LIMIT) for agent in agents]
+    except subprocess.TimeoutExpired:
+        told = '\n'.join(log.read_text() for log in logs)
+        pytest.fail(f'{told[-5000:]}\nThe agents did not end in {LIMIT} s')
     finally:
         for agent in agents:
             agent.terminate()  # the script passes it on
@@ -152,7 +159,7 @@ def test_tasks_of_slurm(folder: Path, alone: dict[str, Tensor]) -> None:
         env=environment(programs, **{k: v for k, v in more.items() if k != 'PATH'}),
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=LIMIT,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
