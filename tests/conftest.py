@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from videomac.utils.quiet import forget_levels
+
 # The same examples every time: what fails in one place fails everywhere.
 settings.register_profile('repeatable', derandomize=True, database=None, deadline=None)
 settings.load_profile('repeatable')
@@ -19,3 +21,4 @@ def logging_as_it_was() -> Iterator[None]:
     level = logging.root.manager.disable
     yield
     logging.disable(level)
+    forget_levels()

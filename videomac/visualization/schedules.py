@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from mmengine.optim import OptimWrapper
 
 from ..engine.hooks.target_ema import TargetEMAHook, momentum_at
 from ..registry import PARAM_SCHEDULERS
+from ..utils.quiet import quiet_log
 from .figures import COLOURS, new_figure, save_figure, tidy
 
 __all__ = ['batches_per_epoch', 'plot_schedules', 'run_length', 'schedules']
@@ -112,9 +112,7 @@ def _learning_rates(
     parts = cfg.get('param_scheduler') or []
     by_epoch: list[Any] = []
     by_iteration: list[Any] = []
-    disabled = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)  # a note for each scheduler that is converted
-    try:
+    with quiet_log():  # a note for each scheduler that is converted
         for part in [parts] if isinstance(parts, Mapping) else parts:
             scheduler = _build(dict(part), optimizer, cfg['train_cfg'], total, epoch)
             (by_epoch if scheduler.by_epoch else by_iteration).append(scheduler)
@@ -129,8 +127,6 @@ def _learning_rates(
             if epoch is not None and (i + 1) % epoch == 0:
                 for scheduler in by_epoch:
                     scheduler.step()
-    finally:
-        logging.disable(disabled)
     return values
 
 

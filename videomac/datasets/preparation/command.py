@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from ...utils.quiet import quiet_log
 from .archives import Limits
 from .conversion import check_tree, convert
 from .converter import Converter
@@ -75,16 +76,14 @@ def run_command(
         )
     if args.processes < 1:
         parser.error(f'--processes must be 1 or more, got {args.processes}')
-    logging.disable(logging.INFO)
     try:
-        if not args.check:
-            print(convert(converter, args))
-        if not args.partial:
-            print(check_tree(converter, args))
+        with quiet_log(logging.INFO):
+            if not args.check:
+                print(convert(converter, args))
+            if not args.partial:
+                print(check_tree(converter, args))
     except (OSError, ValueError, ImportError, WorkerDiedError) as error:
         raise SystemExit(f'{parser.prog}: {error}') from None
     except KeyboardInterrupt:
         print('stopped; the same command goes on from here', file=sys.stderr)
         raise SystemExit(130) from None
-    finally:
-        logging.disable(logging.NOTSET)
