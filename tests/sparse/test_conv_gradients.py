@@ -24,6 +24,8 @@ from tests.sparse.common import (
 )
 from tests.sparse.oracle import Array, Pair
 from videomac.sparse import PatchTensor
+from videomac.sparse.geometry import Window
+from videomac.sparse.ops.halo_convolution import _depthwise_weight_grad, _library_grads
 
 
 def conv_gradients(
@@ -159,3 +161,29 @@ def test_autocast(groups: int, cells: Pair) -> None:
     for value, expected in zip(found, right, strict=True):
         scale = expected.abs().max().item()
         torch.testing.assert_close(value, expected, rtol=0.05, atol=0.02 * scale)
+
+
+@pytest.mark.parametrize('stride', [1, 2])
+@pytest.mark.parametrize('dilation', [1, 2])
+@pytest.mark.parametrize('way', ['rows of cells', 'library'])
+def test_gradient_of_a_depthwise_kernel(stride: int, dilation: int, way: str) -> None:
+    """Both ways, of which one is for GPUs, against a sum of products."""
+    count, cells, kernel, channels = 5, (2, 3), (3, 4), 6
+    height, width = (
+        stride * (c - 1) + dilation * (k - 1) + 1
+        for c, k in zip(cells, kernel, strict=True)
+    )
+    windows = random(1, count, height, width, channels)
+    slid = random(2, count, *cells, channels)
+    weight = random(3, channels, 1, *kernel)
+    view = Window(kernel, (stride, stride), (0, 0), (0, 0), (dilation, dilation))
+    if way == 'library':
+        found = _library_grads(windows, weight, slid, view, (False, True))[1]
+    else:
+        found = _depthwise_weight_grad(windows, weight, slid, view)
+    right = torch.zeros_like(weight)
+    for k, m in np.ndindex(*kernel):
+        for i, j in np.ndindex(*cells):
+            seen = windows[:, stride * i + dilation * k, stride * j + dilation * m]
+            right[:, 0, k, m] += (slid[:, i, j] * seen).sum(0)
+    torch.testing.assert_close(found, right)

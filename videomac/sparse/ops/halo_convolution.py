@@ -85,33 +85,84 @@ def _transposed(weight: Tensor, groups: int) -> Tensor:
     return split.transpose(1, 2).flatten(0, 1)
 
 
-def _depthwise_weight_grad(
-    data: Tensor, grad: Tensor, grid: PatchGrid, view: Window
-) -> Tensor:
-    """Gradient of a depthwise kernel [C, 1, k, l], as a convolution itself.
-
-    The gradient is what one finds by sliding the output's gradient over the input. That
-    is a depthwise convolution with the gradient as its kernel and a channel for each
-    channel of each patch; libraries are much faster at it than at their own gradient of
-    depthwise kernels.
-    """
-    (_, h, w, channels), (count, rows, cols, _) = data.shape, grad.shape
-    if h == w == rows == cols == 1:
-        return _weight_grad_of_cells(data, grad, grid, view)
-    start, length = view.reach((rows, cols))
-    table = grid.window_table((h, w), start, length).permute(1, 2, 0).reshape(-1)
-    seen = with_blank(data).index_select(0, table)
-    seen = seen.view(1, *length, count * channels).permute(0, 3, 1, 2)
-    kernel = grad.permute(1, 2, 0, 3).reshape(rows, cols, 1, count * channels)
-    found = F.conv2d(
-        seen,
-        kernel.permute(3, 2, 0, 1),
-        stride=view.dilation,
-        dilation=view.stride,
-        groups=count * channels,
+def _library_grads(
+    windows: Tensor, weight: Tensor, grad: Tensor, view: Window, wanted: tuple[bool, bool]
+) -> tuple[Tensor, Tensor]:
+    """Gradients of windows and kernel by torch's own backward pass, where wanted."""
+    found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
+        grad.permute(0, 3, 1, 2),
+        windows.permute(0, 3, 1, 2),
+        weight,
+        None,
+        view.stride,
+        (0, 0),
+        view.dilation,
+        False,
+        (0, 0),
+        windows.shape[3] // weight.shape[1],
+        (*wanted, False),
     )
-    found = found.permute(0, 2, 3, 1).unflatten(3, (count, channels)).sum(3)
-    return found.view(*view.kernel, channels).permute(2, 0, 1).unsqueeze(1)
+    return found[:2]
+
+
+def _depthwise_weight_grad(
+    windows: Tensor, weight: Tensor, cells: Tensor, view: Window
+) -> Tensor:
+    """Gradient of a depthwise kernel: slide the cells of each patch over its window.
+
+    On a CPU the windows lie below each other. One depthwise convolution then slides one
+    row of cells of *all* patches: its kernel is as high as there are patches, dilated by
+    the height of a window, and it adds up over the patches as it goes. That is much
+    faster than torch's own gradient of depthwise kernels.
+
+    Args:
+        windows: Shape [N, rows, cols, C].
+        weight: The kernel, shape [C, 1, k, l].
+        cells: Shape [N, h, w, C].
+        view: Stride of the cells and dilation of the kernel.
+
+    Returns:
+        Shape [C, 1, k, l].
+    """
+    if not windows.is_cpu:
+        return _library_grads(windows, weight, cells, view, (False, True))[1]
+    count, height, _, channels = windows.shape
+    # Made so that torch sees channels last and copies nothing.
+    lined = windows.view(1, count * height, -1, channels).permute(0, 3, 1, 2)
+    reach = (count - 1) * height + (view.kernel[0] - 1) * view.dilation[0] + 1
+    total = windows.new_zeros(())
+    for i, row in enumerate(cells.unbind(1)):
+        seen = lined.narrow(2, i * view.stride[0], reach)
+        taps = row.permute(2, 0, 1).unsqueeze(1)
+        dilation = height, view.stride[1]
+        total = total + F.conv2d(seen, taps, None, view.dilation, 0, dilation, channels)
+    return total.view_as(weight)
+
+
+def _depthwise_grads(
+    data: Tensor,
+    weight: Tensor,
+    grad: Tensor,
+    grid: PatchGrid,
+    view: Window,
+    wanted: tuple[bool, bool],
+) -> tuple[Tensor | None, Tensor | None]:
+    """Gradients of patches and of a depthwise kernel at stride 1.
+
+    Both read the same windows of the output's gradient: a product of two cells belongs to
+    the kernel's gradient whichever of the two is looked at from the other.
+    """
+    back = replace(view, padding=view.padding_end, padding_end=view.padding)
+    windows = read_windows(grad, grid, back)
+    of_data, of_weight = None, None
+    if wanted[0]:
+        flipped = weight.flip(2, 3)
+        halo = windows.permute(0, 3, 1, 2)
+        out = F.conv2d(halo, flipped, dilation=view.dilation, groups=len(weight))
+        of_data = out.permute(0, 2, 3, 1).contiguous()
+    if wanted[1]:
+        of_weight = _depthwise_weight_grad(windows, weight, data, back).flip(2, 3)
+    return of_data, of_weight
 
 
 def _weight_grad_of_cells(
@@ -152,19 +203,7 @@ def _dense_grads(
 ) -> tuple[Tensor | None, Tensor | None]:
     """Gradients of patches and kernel by torch's own backward pass on the windows."""
     halo = read_windows(data, grid, view)
-    of_halo, of_weight, _ = torch.ops.aten.convolution_backward(
-        grad.permute(0, 3, 1, 2),
-        halo.permute(0, 3, 1, 2),
-        weight,
-        None,
-        view.stride,
-        (0, 0),
-        view.dilation,
-        False,
-        (0, 0),
-        data.shape[3] // weight.shape[1],
-        (*wanted, False),
-    )
+    of_halo, of_weight = _library_grads(halo, weight, grad, view, wanted)
     if not wanted[0]:
         return None, of_weight
     _, h, w, channels = data.shape
@@ -185,8 +224,12 @@ def _gradients(
 ) -> tuple[Tensor | None, Tensor | None]:
     """Gradients of patches and kernel, each in the fastest way that there is."""
     groups = data.shape[3] // weight.shape[1]
+    depthwise = groups == weight.shape[0] == data.shape[3] > 1
+    single = data.shape[1:3] == grad.shape[1:3] == (1, 1)
+    if depthwise and view.stride == (1, 1) and not single:
+        return _depthwise_grads(data, weight, grad, grid, view, wanted)
     gathers = wanted[0] and view.stride == (1, 1)
-    depthwise = wanted[1] and groups == weight.shape[0] == data.shape[3] > 1
+    depthwise = wanted[1] and depthwise
     rest = wanted[0] and not gathers, wanted[1] and not depthwise
     of_data, of_weight = None, None
     if any(rest):
@@ -194,8 +237,11 @@ def _gradients(
     if gathers:
         back = replace(view, padding=view.padding_end, padding_end=view.padding)
         of_data = _convolve(grad, _transposed(weight, groups), None, grid, back)
-    if depthwise:
-        of_weight = _depthwise_weight_grad(data, grad, grid, view)
+    if depthwise and single:
+        of_weight = _weight_grad_of_cells(data, grad, grid, view)
+    elif depthwise:
+        windows = read_windows(data, grid, view)
+        of_weight = _depthwise_weight_grad(windows, weight, grad, view)
     return of_data, of_weight
 
 
