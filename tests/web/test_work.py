@@ -302,17 +302,35 @@ def test_workplace(tmp_path: Path) -> None:
     place = Workplace(tmp_path / 'place')
     mine, other = place.new_folder('a/../b'), place.new_folder('other')
     assert mine.is_relative_to(tmp_path / 'place')
-    place.begin('other')
-    place.stop('a/../b')
-    assert not place.event('other').is_set()
-    running = place.event('other')
-    place.leave('other')
-    assert running.is_set()
+    with place.running('other', 'compare') as stop:
+        place.stop('a/../b', 'compare')
+        place.stop('other', 'propagate')
+        assert not stop.is_set()
+        place.leave('other')
+        assert stop.is_set()
     assert mine.is_dir()
     assert not other.exists()
     os.utime(mine, (time.time() - 100,) * 2)
     place.sweep(age=50)
     assert not mine.exists()
+
+
+def test_stop_reaches_the_run(tmp_path: Path) -> None:
+    """Before its turn and after a second request too, and never the run after it."""
+    place = Workplace(tmp_path)
+    place.begin('me', 'propagate')
+    place.stop('me', 'propagate')  # it waits for its turn
+    with place.running('me', 'propagate') as stop:
+        assert stop.is_set()
+    place.stop('me', 'propagate')  # nothing runs
+    place.begin('me', 'propagate')
+    with place.running('me', 'propagate') as stop:
+        assert not stop.is_set()
+        place.begin('me', 'propagate')  # the button again, while it runs
+        place.stop('me', 'propagate')
+        assert stop.is_set()
+    with place.running('me', 'propagate') as stop:
+        assert not stop.is_set()
 
 
 def test_discard_stays_inside(tmp_path: Path) -> None:

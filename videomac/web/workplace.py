@@ -7,6 +7,8 @@ import shutil
 import threading
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 __all__ = ['MAX_AGE', 'Workplace']
@@ -25,7 +27,8 @@ class Workplace:
         self.root = Path(root)
         self.root.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._stops: dict[str, threading.Event] = {}
+        self._stops: dict[tuple[str, str], threading.Event] = {}
+        self._running: set[tuple[str, str]] = set()
 
     def new_folder(self, session: str) -> Path:
         """Make a folder for results, and remove those that are too old."""
@@ -34,25 +37,44 @@ class Workplace:
         folder.mkdir(parents=True)
         return folder
 
-    def begin(self, session: str) -> None:
-        """Say that a run of this session is about to begin."""
-        with self._lock:
-            self._stops[session] = threading.Event()
+    def begin(self, session: str, part: str) -> None:
+        """Say that a part of a session's page asks for a run.
 
-    def event(self, session: str) -> threading.Event:
-        """What stops the present run of a session."""
+        What was said to a run that is over does not hold for the next one. A run that
+        goes on keeps its event: asking twice must not make it deaf.
+        """
         with self._lock:
-            return self._stops.setdefault(session, threading.Event())
+            if (session, part) not in self._running:
+                self._stops[session, part] = threading.Event()
 
-    def stop(self, session: str) -> None:
-        """Stop the present run of a session after the frame at hand."""
-        self.event(session).set()
+    @contextmanager
+    def running(self, session: str, part: str) -> Iterator[threading.Event]:
+        """Run within this; it gives the event that stops the run.
+
+        The event may be set already, by people who did not wait for their turn.
+        """
+        key = session, part
+        with self._lock:
+            event = self._stops.setdefault(key, threading.Event())
+            self._running.add(key)
+        try:
+            yield event
+        finally:
+            with self._lock:
+                self._running.discard(key)
+                self._stops.pop(key, None)
+
+    def stop(self, session: str, part: str) -> None:
+        """Stop the run of a part after the frame at hand, or as soon as it begins."""
+        with self._lock:
+            self._stops.setdefault((session, part), threading.Event()).set()
 
     def leave(self, session: str) -> None:
         """Stop what a session still runs, and remove its files."""
         with self._lock:
-            event = self._stops.pop(session, None)
-        if event is not None:
+            keys = [key for key in self._stops if key[0] == session]
+            events = [self._stops.pop(key) for key in keys]
+        for event in events:
             event.set()
         folder = self.root / f'results-{_plain(session)}'
         shutil.rmtree(folder, ignore_errors=True)

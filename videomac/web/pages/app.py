@@ -16,6 +16,7 @@ from ..workplace import MAX_AGE, Workplace
 from .clip_bar import ClipBar
 from .common import Site
 from .compare_tab import CompareTab
+from .logs import log_handlers_kept
 from .propagate_tab import PropagateTab
 from .reconstruct_tab import ReconstructTab
 
@@ -120,21 +121,22 @@ def serve(
     folder = tempfile.TemporaryDirectory(prefix='videomac-web-')
     os.environ['GRADIO_TEMP_DIR'] = folder.name
     page = build_page(models, Workplace(folder.name))
-    _, url, _ = page.launch(
-        server_name=host,
-        server_port=port,
-        inbrowser=open_browser,
-        share=False,
-        quiet=True,
-        prevent_thread_lock=True,
-        max_file_size=MAX_BYTES,
-        ssr_mode=False,
-        run_history=False,
-        footer_links=[],
-        state_session_capacity=SESSIONS,
-        theme=gr.themes.Base(font=FONT),
-        css=CSS,
-    )
+    with log_handlers_kept():
+        _, url, _ = page.launch(
+            server_name=host,
+            server_port=port,
+            inbrowser=open_browser,
+            share=False,
+            quiet=True,
+            prevent_thread_lock=True,
+            max_file_size=MAX_BYTES,
+            ssr_mode=False,
+            run_history=False,
+            footer_links=[],
+            state_session_capacity=SESSIONS,
+            theme=gr.themes.Base(font=FONT),
+            css=CSS,
+        )
     print(f'The page is at {url} (Ctrl-C ends it)', flush=True)
     server = Server(page, str(url), folder)
     if block:

@@ -60,11 +60,15 @@ class ClipBar:
         """
         self._resets = [function for function, _ in resets]
         outputs = [self.clip, self._about, *(c for _, each in resets for c in each)]
-        private = dict(api_visibility='private')
-        self._file.upload(self._upload, self._file, outputs, **private)
-        self._choice.input(self._choose, self._choice, outputs, **private)
+        # One queue, in which nothing is skipped: the clip that was asked for last stays,
+        # also if people do not wait until the page has its first one.
+        queue: dict[str, Any] = dict(
+            concurrency_id='clip', trigger_mode='multiple', api_visibility='private'
+        )
+        self._file.upload(self._upload, self._file, outputs, **queue)
+        self._choice.input(self._choose, self._choice, outputs, **queue)
         if self._bundled:
-            page.load(self._choose, self._choice, outputs, **private)
+            page.load(self._choose, self._choice, outputs, **queue)
 
     @friendly
     def _upload(self, path: str) -> tuple[Any, ...]:

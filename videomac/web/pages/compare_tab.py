@@ -14,6 +14,7 @@ from .propagate_tab import PropagateTab
 
 __all__ = ['CompareTab']
 
+PART = 'compare'  # has a Stop of its own
 ABOUT = (
     'Both get the clip above, and the objects and settings of the tab *Propagate*; '
     'for *Reconstruct both* the mask ratio and the seed below.'
@@ -81,10 +82,10 @@ class CompareTab:
         return gr.Video(value=None, visible=False), '', gr.Row(visible=False)
 
     def _begin(self, request: gr.Request) -> None:
-        self._site.workplace.begin(str(request.session_hash))
+        self._site.workplace.begin(str(request.session_hash), PART)
 
     def _stop(self, request: gr.Request) -> None:
-        self._site.workplace.stop(str(request.session_hash))
+        self._site.workplace.stop(str(request.session_hash), PART)
 
     @friendly
     def _follow(
@@ -110,16 +111,17 @@ class CompareTab:
         assert ids is not None
         session = str(request.session_hash)
         progress(0, desc='Loading the networks')
-        video, text = compare_propagation(
-            part,
-            ids,
-            (left, right),
-            (self._names[left], self._names[right]),
-            Settings(int(size), int(radius), int(topk), int(previous)),
-            self._site.workplace.new_folder(session),
-            reporter(progress, 'Propagating with both'),
-            self._site.workplace.event(session),
-        )
+        with self._site.workplace.running(session, PART) as stop:
+            video, text = compare_propagation(
+                part,
+                ids,
+                (left, right),
+                (self._names[left], self._names[right]),
+                Settings(int(size), int(radius), int(topk), int(previous)),
+                self._site.workplace.new_folder(session),
+                reporter(progress, 'Propagating with both'),
+                stop,
+            )
         return gr.Video(value=str(video), visible=True), text
 
     @friendly

@@ -13,6 +13,7 @@ from .objects import Objects
 
 __all__ = ['PropagateTab', 'propagation_settings']
 
+PART = 'propagate'  # has a Stop of its own
 FRAMES = 40
 MEANING = (
     'Input size: short side in pixels. Window: how many cells a match may be away, 0 for '
@@ -88,10 +89,10 @@ class PropagateTab:
         return *self.objects.reset(clip), *empty
 
     def _begin(self, request: gr.Request) -> None:
-        self._site.workplace.begin(str(request.session_hash))
+        self._site.workplace.begin(str(request.session_hash), PART)
 
     def _stop(self, request: gr.Request) -> None:
-        self._site.workplace.stop(str(request.session_hash))
+        self._site.workplace.stop(str(request.session_hash), PART)
 
     @friendly
     def _run(
@@ -116,14 +117,15 @@ class PropagateTab:
         assert ids is not None
         session = str(request.session_hash)
         progress(0, desc='Loading the network')
-        outcome = propagate(
-            part,
-            ids,
-            source,
-            Settings(int(size), int(radius), int(topk), int(previous)),
-            self._site.workplace.new_folder(session),
-            reporter(progress, 'Propagating'),
-            self._site.workplace.event(session),
-        )
+        with self._site.workplace.running(session, PART) as stop:
+            outcome = propagate(
+                part,
+                ids,
+                source,
+                Settings(int(size), int(radius), int(topk), int(previous)),
+                self._site.workplace.new_folder(session),
+                reporter(progress, 'Propagating'),
+                stop,
+            )
         button = gr.DownloadButton(value=str(outcome.masks), interactive=True)
         return str(outcome.video), button, outcome.text
