@@ -8,7 +8,7 @@ take the same crops, by turns, in one process with one thread. Pictures are real
 
     python benchmarks/dataloader.py
     python benchmarks/dataloader.py --frames data/ytvos/train/JPEGImages
-    python benchmarks/dataloader.py --what videos
+    python benchmarks/dataloader.py --what videos --key-frames 16
     python benchmarks/dataloader.py --what memory
 """
 
@@ -30,6 +30,7 @@ import clips
 import cv2
 import numpy as np
 import torch
+import video_pairs
 from PIL import Image
 from timing import alternate, median_ratio
 from torch import Tensor
@@ -208,6 +209,13 @@ def build_parser() -> argparse.ArgumentParser:
     add('--quality', type=int, default=90, help='of the JPEGs that are made [90]')
     add('--pairs', type=int, default=48, help='pairs a round [48]')
     add('--rounds', type=int, default=5, help='[5]')
+    add(
+        '--key-frames',
+        type=int,
+        default=0,
+        metavar='N',
+        help='encode the videos anew with a key frame every N frames [as they are]',
+    )
     add('--samples', type=int, default=20_000, help='samples for memory [20000]')
     add(
         '--data',
@@ -227,7 +235,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.disable(logging.WARNING)
     print(f'{platform.python_version()}, torch {torch.__version__}, one thread')
     if args.what == 'videos':
-        clips.compare_videos(args.data, args.rounds)
+        video_pairs.compare_videos(args.data, args.rounds, args.key_frames)
         return
     measures = {'frames': compare_frames, 'repeats': compare_repeats}
     with tempfile.TemporaryDirectory() as folder:

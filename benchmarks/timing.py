@@ -44,6 +44,7 @@ def alternate(
     device: torch.device,
     rate: Callable[[], float],
     warmup: int = 2,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[dict[str, list[float]], list[float]]:
     """Time the steps by turns, so that whatever else the machine does hits all of them.
 
@@ -53,6 +54,7 @@ def alternate(
         device: Where the steps compute.
         rate: Measures what the machine can do; called once a round.
         warmup: Untimed rounds.
+        clock: What is read before and after each step, in seconds.
 
     Returns:
         Seconds of each round, by step, and what ``rate`` returned. The order within a
@@ -66,11 +68,11 @@ def alternate(
             rates.append(rate())
         for name in list(steps)[:: 1 if number % 2 else -1]:
             _synchronise(device)
-            start = time.perf_counter()
+            start = clock()
             steps[name]()
             _synchronise(device)
             if number >= 0:
-                times[name].append(time.perf_counter() - start)
+                times[name].append(clock() - start)
         done = (number + warmup + 1) / (rounds + warmup)
         left = (time.perf_counter() - begin) * (1 / done - 1)
         end = '\n' if done == 1 else ''
