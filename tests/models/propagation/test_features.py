@@ -15,6 +15,7 @@ import torch.nn.functional as F
 import torchvision
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
+from torchvision.models import VisionTransformer
 
 from tests.models.common import SMALL_ARCH, build, config, randomise
 from videomac.models.propagation import FeatureExtractor
@@ -188,6 +189,41 @@ def test_networks_of_torchvision(tmp_path: Path) -> None:
     torch.testing.assert_close(same, got)
     with pytest.raises(ValueError, match=r"no modules \['layer9'\]"):
         extractor(cfg | dict(nodes=['layer9']))
+
+
+@torch.no_grad()
+def test_patch_tokens_of_a_vit_of_torchvision(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = VisionTransformer(32, 8, 2, 2, hidden_dim=16, mlp_dim=32)
+    monkeypatch.setattr(torchvision.models, 'get_model', lambda name: tiny)
+    features = extractor(dict(type='TorchvisionBackbone', name='vit_tiny'))
+    model: Any = tiny
+    nn.init.normal_(model.encoder.pos_embedding)
+    images = IMAGES[..., :32, :32]
+    tokens = model._process_input(images)
+    first = model.class_token.expand(len(images), -1, -1)
+    tokens = model.encoder(torch.cat([first, tokens], 1))[:, 1:]
+    want = F.normalize(tokens.reshape(-1, 4, 4, 16).permute(0, 3, 1, 2))
+    torch.testing.assert_close(features(images), want)
+    # At other sizes a ramp of places remains one, up to what the kernel bends.
+    model.encoder.pos_embedding[0, 1:] = torch.arange(16.0)[:, None].expand(16, 16)
+    seen: list[Tensor] = []
+    model.encoder.dropout.register_forward_hook(lambda m, args, out: seen.append(out))
+    assert features(torch.zeros(1, 3, 64, 128)).shape == (1, 16, 8, 16)
+    places = (seen[0][0, 1:] - model.conv_proj.bias).view(8, 16, 16)
+    row, col = torch.arange(8.0)[:, None] / 2 - 0.25, torch.arange(16.0) / 4 - 0.375
+    want = (4 * row + col)[..., None].expand(8, 16, 16)
+    inner = (slice(2, 6), slice(4, 12))
+    torch.testing.assert_close(places[inner], want[inner], atol=0.5, rtol=0)
+
+
+@torch.no_grad()
+def test_maps_of_swin_transformers_have_channels_first() -> None:
+    features = extractor(dict(type='TorchvisionBackbone', name='swin_t'), out_stage=1)
+    model: Any = features.network.model
+    want = model.features[:4](IMAGES)  # [B, h, w, C]
+    assert want.shape[-1] == 192
+    got = features(IMAGES)
+    torch.testing.assert_close(got, F.normalize(want, dim=-1).permute(0, 3, 1, 2))
 
 
 @torch.no_grad()
