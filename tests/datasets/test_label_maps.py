@@ -167,6 +167,28 @@ def test_foreground_of_every_kind_of_mask(tmp_path: Path, ids: Ids) -> None:
     assert np.array_equal(read_foreground(grey), expected)
 
 
+@pytest.mark.parametrize('mode', ['RGB', 'RGBA', 'P', '1'])
+def test_black_and_white_foreground_of_every_mode(tmp_path: Path, mode: str) -> None:
+    mask = np.zeros((6, 9), np.uint8)
+    mask[1:4, 2:7] = 1
+    picture = Image.fromarray(mask * 255).convert(mode)
+    if mode == 'P':
+        picture = Image.fromarray(mask * 255)
+        picture.putpalette(np.arange(256).repeat(3).astype(np.uint8).tobytes())
+    picture.save(tmp_path / 'mask.png')
+    with Image.open(tmp_path / 'mask.png') as image:
+        assert image.mode == mode
+    assert np.array_equal(read_foreground(tmp_path / 'mask.png'), mask)
+
+
+def test_void_beside_objects_is_no_foreground_even_in_white(tmp_path: Path) -> None:
+    ids = np.array([[0, 1, 255]], np.uint8)
+    colours = object_palette()
+    colours[255] = 255
+    write_label_map(tmp_path / 'map.png', ids, colours)
+    assert read_foreground(tmp_path / 'map.png').tolist() == [[0, 1, 0]]
+
+
 def test_foreground_blurred_by_jpeg(tmp_path: Path) -> None:
     mask = np.zeros((32, 48), np.uint8)
     mask[5:21, 13:30] = 1

@@ -151,9 +151,9 @@ def read_foreground(path: str | Path) -> Ids:
     """Read a label map as a mask of one object, DAVIS-2016's foreground.
 
     Args:
-        path: Any label map. In grey pictures that reach 128 or more, foreground begins
-            there (0 and 255, maybe blurred by JPEG); in all others it is every id but
-            0 and, with a palette, void (255).
+        path: Any label map. In black and white pictures, whatever their mode, foreground
+            begins at 128 where they reach it (0 and 255, maybe blurred by JPEG); in all
+            others it is every id but 0 and, with a palette, void (255).
 
     Returns:
         Mask ``[H, W]``, 0 and 1.
@@ -162,18 +162,37 @@ def read_foreground(path: str | Path) -> Ids:
         LabelMapError: See :func:`read_label_map`; a JPEG is read here.
     """
     image = _open(path)
+    levels = _levels(image)
+    if levels is not None and levels.max(initial=0) >= 128:
+        return (levels >= 128).astype(np.uint8)
     ids = _ids(path, image)
-    if image.mode == 'L' and ids.max(initial=0) >= 128:
-        return (ids >= 128).astype(np.uint8)
     return ((ids > 0) & (ids != VOID)).astype(np.uint8)
+
+
+def _levels(image: Image.Image) -> Ids | None:
+    """Take the levels of grey out of a picture; None where it has colours."""
+    if image.mode == 'L':
+        return np.asarray(image)
+    if image.mode in ('RGB', 'RGBA'):
+        colours = np.asarray(image.convert('RGB'))
+        return colours[..., 0] if (colours == colours[..., :1]).all() else None
+    if image.mode == 'P':
+        values = np.asarray(image)
+        # The void of the benchmarks' palette is no white, and low values are ids.
+        white = bool((_colours(image)[VOID] == 255).all())
+        return values if white and not ((values > 0) & (values < 128)).any() else None
+    return None
 
 
 def read_palette(path: str | Path) -> Palette | None:
     """Read the palette of a label map, uint8 ``[256, 3]``; None if it has none."""
     image = _open(path)
-    colours = image.getpalette() if image.mode == 'P' else None
-    if colours is None:
-        return None
+    return _colours(image) if image.mode == 'P' else None
+
+
+def _colours(image: Image.Image) -> Palette:
+    """Take the palette out of a picture that has one, black where it is short."""
+    colours = image.getpalette() or []
     palette = np.zeros((256, 3), np.uint8)
     palette.reshape(-1)[: len(colours)] = colours
     return palette
