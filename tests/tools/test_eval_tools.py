@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from tests.datasets.trees import (
 )
 from tests.evaluation.test_jf import MASKS, OFFICIAL
 from tests.real_data import real_data
-from videomac.datasets import JHMDBDataset
+from videomac.datasets import BrokenTreeError, DAVISDataset, JHMDBDataset
 from videomac.datasets.label_maps import object_palette, write_label_map
 from videomac.evaluation import PredictionWriter
 
@@ -94,6 +95,19 @@ def test_first_and_last_frame_are_not_needed(
     assert not list(predictions.glob('*.csv'))
     with pytest.raises(SystemExit, match=r'2 problems(.|\n)*alpha/00000\.png is missing'):
         tool('eval_davis')([str(predictions), str(root), '--all-frames'])
+
+
+def test_annotations_alone_are_enough(
+    mini: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    predictions, root = mini
+    tool('eval_davis')([str(predictions), str(root), '--no-tables'])
+    want = capsys.readouterr().out
+    shutil.rmtree(root / 'JPEGImages')
+    tool('eval_davis')([str(predictions), str(root), '--no-tables'])
+    assert capsys.readouterr().out == want
+    with pytest.raises(BrokenTreeError, match=r'has no frames in .*JPEGImages'):
+        DAVISDataset(root)
 
 
 def test_missing_and_wrong_predictions_are_listed(mini: tuple[Path, Path]) -> None:

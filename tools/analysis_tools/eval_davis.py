@@ -16,7 +16,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add('pred_dir', type=Path, help='predictions, <video>/<frame>.png: palette PNGs')
-    add('davis_root', type=Path, help='folder with Annotations, JPEGImages, ImageSets')
+    add('davis_root', type=Path, help='folder with Annotations and ImageSets')
     add('--year', type=int, choices=[2016, 2017], default=2017)
     add('--split', default='val', help='list of the videos [val]')
     add('--resolution', default='480p', help='folder below Annotations [480p]')
@@ -39,7 +39,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.disable(logging.INFO)
     try:
         dataset = DAVISDataset(
-            args.davis_root, args.year, args.split, args.resolution, videos=args.videos
+            args.davis_root,
+            args.year,
+            args.split,
+            args.resolution,
+            videos=args.videos,
+            images=(args.davis_root / 'JPEGImages' / args.resolution).is_dir(),
         )
         metric = JAndFMetric(args.bound, args.all_frames)
         metric.dataset_meta = dataset.metainfo

@@ -60,6 +60,8 @@ class DAVISDataset(PropagationDataset):
         std: Deviation to divide by; DINO's has 0.228 for red.
         videos: Names of the videos to use; None for all of the list.
         check: See :class:`PropagationDataset`.
+        images: Whether ``JPEGImages`` is there; False to take the annotations for
+            frames, which is enough to score predictions.
 
     Raises:
         ValueError: ``year`` is another one; see also :class:`PropagationDataset`.
@@ -80,12 +82,14 @@ class DAVISDataset(PropagationDataset):
         std: Sequence[float] = (0.228, 0.224, 0.225),
         videos: Sequence[str] | None = None,
         check: bool = True,
+        images: bool = True,
     ) -> None:
         if year not in (2016, 2017):
             raise ValueError(f'year must be 2016 or 2017, got {year!r}')
         self.year = year
         self.split = split
         self.resolution = resolution
+        self.images = images
         if ground_truth is None:
             ground_truth = split not in TEST_SPLITS
         self.ground_truth = ground_truth
@@ -119,7 +123,8 @@ class DAVISDataset(PropagationDataset):
 
     def locate(self, name: str) -> VideoFolder:
         """Find the files of a video."""
-        path = self.data_root / 'JPEGImages' / self.resolution / name
+        kind = 'JPEGImages' if self.images else 'Annotations'
+        path = self.data_root / kind / self.resolution / name
         frames = video_files(path, ('.jpg', '.jpeg', '.png'))
         labels = self.data_root / 'Annotations' / self.resolution / name
         return VideoFolder(
