@@ -66,7 +66,6 @@ def count_copies(
     number, place = cells // (height * width), cells % (height * width)
     row = torch.arange(height, device=cells.device)[:, None]
     col = torch.arange(width, device=cells.device)
-    inside = window.inside(place // width - row, place % width - col)
     table = torch.tensor([(c.outside, c.inside) for c in copies], device=cells.device)
     inside = window.inside(place // width - row, place % width - col)
     return table[number, inside.long()]
