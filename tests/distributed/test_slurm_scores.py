@@ -14,8 +14,8 @@ import torch
 
 from tests.distributed.test_nodes import free_port
 from tests.distributed.test_slurm_names import environment as no_launcher
+from tests.tools.colour_runs import TEST, _network, davis, predictions, run, start
 from tests.tools.test_slurm_train import fake
-from tests.tools.test_test_cli import TEST, _network, davis, predictions, run, start
 from videomac.utils.distributed import start_sharing_processes
 
 __all__ = ['_network', 'davis', 'no_launcher']  # fixtures

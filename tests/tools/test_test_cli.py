@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import socket
 import subprocess
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-import torch
 from mmengine.config import Config
-from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
 from PIL import Image
 
@@ -30,92 +24,24 @@ from tests.datasets.trees import (
     make_youtube_vos,
     moving_squares,
 )
-from tests.tools.test_train_cli import load_tool
+from tests.tools.colour_runs import (
+    BASES,
+    TEST,
+    _network,
+    davis,
+    predictions,
+    run,
+    start,
+    test,
+    write_config,
+)
 from videomac.datasets import DAVISDataset
 from videomac.evaluation import JAndFMetric
 from videomac.evaluation.offline import MaskReader, score_predictions
 from videomac.models.propagation import PropagationSettings
 from videomac.utils import configs_root, tools_root
 
-TEST = tools_root() / 'test.py'
-test = load_tool(TEST)
-BASES = configs_root() / '_base_' / 'propagation'
-
-#: Cells of 8 pixels that see colours; waits for a moment at every frame if told to.
-NETWORK = """
-import os, time
-import torch
-from videomac.registry import MODELS
-
-@MODELS.register_module(force=True)
-class Colours(torch.nn.Module):
-    def __init__(self, width=16):
-        super().__init__()
-        self.conv = torch.nn.Conv2d(3, width, 8, 8)
-
-    def forward(self, x):
-        if x.device.type != 'meta':  # where the stride is measured
-            time.sleep(float(os.environ.get('SECONDS_A_FRAME', 0)))
-            print('a frame')
-        return self.conv(x).tanh()
-"""
-CONFIG = """
-_base_ = [{base!r}]
-custom_imports = dict(imports=['colours'])
-model = dict(backbone=dict(network=dict(type='Colours')))
-test_dataloader = dict(dataset=dict(data_root={root!r}, **{dataset!r}))
-"""
-#: Frames of 48 x 64 pixels become 64 x 64, which is 8 x 8 cells.
-SMALL = {'size': (64, 64)}
-
-
-@pytest.fixture(autouse=True)
-def _network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / 'colours.py').write_text(NETWORK)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv('LOCAL_RANK', '0')
-    sys.modules.pop('colours', None)
-
-
-def write_config(
-    path: Path, benchmark: str, root: Path, dataset: Mapping[str, Any], more: str = ''
-) -> Path:
-    """Write a config that inherits a shipped base."""
-    text = CONFIG.format(
-        base=str(BASES / f'{benchmark}.py'),
-        root=str(root),
-        dataset={**SMALL, **dataset},
-    )
-    path.write_text(text + more)
-    return path
-
-
-@pytest.fixture
-def davis(tmp_path: Path) -> Path:
-    """A config of DAVIS-2017 with four drawn videos."""
-    videos = {
-        name: moving_squares(3 + i, (48, 64), objects=1 + i % 2)
-        for i, name in enumerate(('dog', 'ant', 'cow', 'bee'))
-    }
-    root = make_davis(tmp_path / 'DAVIS', videos)
-    return write_config(tmp_path / 'tiny.py', 'davis2017', root, {})
-
-
-def run(config: Path, work_dir: Path, *args: object) -> dict[str, float]:
-    """Call the tool in this process."""
-    options = ['none', '--work-dir', str(work_dir), *map(str, args)]
-    result: dict[str, float] = test.main([str(config), *options])
-    return result
-
-
-def predictions(work_dir: Path) -> dict[str, bytes]:
-    """The files of the predictions, and the tables beside them."""
-    folder = work_dir / 'predictions'
-    paths = [path for path in folder.rglob('*') if path.is_file()]
-    tables = [*work_dir.glob('*.csv'), *work_dir.glob('*.json')]
-    return {
-        str(path.relative_to(work_dir)): path.read_bytes() for path in (*paths, *tables)
-    }
+__all__ = ['_network', 'davis']  # fixtures
 
 
 def drawn_config(tmp_path: Path, benchmark: str) -> Path:
@@ -174,18 +100,6 @@ def test_masks_on_disk_have_the_scores(davis: Path, tmp_path: Path) -> None:
     assert results == {f'DAVIS/{name}': value for name, value in scores.items()}
     with Image.open(folder / 'dog' / '00002.png') as image:
         assert (image.mode, image.size) == ('P', (64, 48))
-
-
-def start(*command: object, folder: Path, **env: str) -> subprocess.Popen[str]:
-    """Start a process that finds videomac and the network."""
-    path = f'{TEST.parents[1]}{os.pathsep}{folder}'
-    return subprocess.Popen(
-        [str(word) for word in command],
-        env={**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1', **env},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
 
 
 def test_killed_run_goes_on(
@@ -265,67 +179,6 @@ def test_no_resume_removes_only_what_it_wrote(davis: Path, tmp_path: Path) -> No
     with pytest.raises(SystemExit, match=r'has no run\.json'):
         run(davis, tmp_path / 'run', '--no-resume', '--out', tmp_path / 'mine')
     assert (tmp_path / 'mine' / 'thesis.txt').is_file()
-
-
-def save(path: Path, content: Any) -> Path:
-    """Save a checkpoint."""
-    torch.save(content, path)
-    return path
-
-
-def test_checkpoints(davis: Path, tmp_path: Path) -> None:
-    """The encoder inside a pre-training checkpoint is the encoder alone."""
-    rng = torch.Generator().manual_seed(3)
-    state = {
-        'conv.weight': torch.randn(16, 3, 8, 8, generator=rng),
-        'conv.bias': torch.zeros(16),
-    }
-    inside = {f'encoder.{name}': value for name, value in state.items()}
-    inside |= {f'target.{name}': -value for name, value in inside.items()}
-    paths = {
-        'alone': save(tmp_path / 'alone.pth', state),
-        'inside': save(tmp_path / 'inside.pth', {'state_dict': inside, 'meta': {}}),
-    }
-    found = {
-        name: test.main([str(davis), str(path), '--work-dir', str(tmp_path / name)])
-        for name, path in paths.items()
-    }
-    assert found['alone'] == found['inside']
-    assert found['alone'] != run(davis, tmp_path / 'random')
-    noted = json.loads((tmp_path / 'alone' / 'predictions' / 'run.json').read_text())
-    assert noted['checkpoint'].startswith('sha256 ')
-
-
-@pytest.mark.parametrize(
-    ('content', 'message'),
-    [
-        (
-            {'conv.weight': torch.zeros(2, 3, 8, 8)},
-            r'does not fit Colours(.|\n)*conv.bias',
-        ),
-        ({'history': HistoryBuffer()}, r'could run code'),
-        (None, r"no checkpoint '.*bad\.pth'"),
-    ],
-)
-def test_unfit_checkpoints_are_errors(
-    content: Any, message: str, davis: Path, tmp_path: Path
-) -> None:
-    path = tmp_path / 'bad.pth'
-    if content is not None:
-        save(path, content)
-    with pytest.raises(SystemExit, match=rf'^test\.py: (.|\n)*{message}'):
-        test.main([str(davis), str(path), '--work-dir', str(tmp_path / 'run')])
-    assert not (tmp_path / 'run' / 'predictions').exists()
-
-
-def test_random_weights_are_said(
-    davis: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run(davis, tmp_path / 'run')
-    out = capsys.readouterr().out
-    assert 'WARNING - NO CHECKPOINT' in out
-    assert 'random (seed 0)' in out
-    assert 'ETA 0:00:00' in out
 
 
 @pytest.mark.parametrize(
@@ -411,17 +264,6 @@ def test_another_preset_brings_its_own_values() -> None:
     assert (model.preset, own) == ('crw', {'previous': 3})
     kept = merged('model.preset=dino', 'model.topk=7').model
     assert (kept.topk, kept.radius, kept.temperature) == (7, 12, 0.1)
-
-
-@pytest.mark.parametrize('given', [['none'], [], ['a.pth']])
-def test_checkpoint_of_the_command_line_wins(given: list[str]) -> None:
-    cfg = Config.fromfile(BASES / 'davis2017.py')
-    cfg.model.backbone.checkpoint = 'of-config.pth'
-    args = test.build_parser().parse_args(['folder/x.py', *given])
-    found = test.merge_args(cfg, args)
-    expected = {'none': None, 'a.pth': 'a.pth'}.get(''.join(given), 'of-config.pth')
-    assert found.model.backbone.checkpoint == expected
-    assert found.work_dir == os.path.join('work_dirs', 'x')
 
 
 def test_launcher_explains_itself() -> None:
