@@ -80,13 +80,12 @@ def with_key_frames(path: Path, folder: Path, every: int, most: int = 250) -> Pa
 
     new = folder / f'{path.stem}.mp4'
     with av.open(str(path)) as source, av.open(str(new), 'w') as target:
+        video = source.streams.best('video')
         stream = target.add_stream('libx264', rate=25)
+        stream.width, stream.height = video.width // 2 * 2, video.height // 2 * 2
         stream.pix_fmt = 'yuv420p'
         stream.codec_context.gop_size = every
-        for i, frame in enumerate(
-            islice(source.decode(source.streams.best('video')), most)
-        ):
-            stream.width, stream.height = frame.width // 2 * 2, frame.height // 2 * 2
+        for i, frame in enumerate(islice(source.decode(video), most)):
             even = frame.reformat(stream.width, stream.height, 'yuv420p')
             even.pts, even.time_base = i, Fraction(1, 25)
             even.pict_type = av.video.frame.PictureType.NONE
