@@ -191,8 +191,13 @@ def test_real_frames(method: str, tmp_path: Path) -> None:
     root = real_data('ytvos', 'train')
     davis = real_data('davis2017')
     source = dict(type='YouTubeVOS', data_root=str(root))
-    found = losses(train(method, tmp_path, source, steps=40))
-    assert sum(found[-10:]) < 0.95 * sum(found[:10])
+    if method == 'fcmae':
+        # The slowest, and its batches differ: against 1.0, the cost of patches' means.
+        found = losses(train(method, tmp_path, source, steps=120))
+        assert sum(found[60:]) / 60 < 0.98
+    else:
+        found = losses(train(method, tmp_path, source, steps=40))
+        assert sum(found[-10:]) < 0.95 * sum(found[:10])
     dataset = dict(data_root=str(davis), size=96, multiple=32, videos=['car-shadow'])
     results = evaluate(method, tmp_path, dataset)
     assert 0 < results['DAVIS/J&F-Mean'] < 1
