@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ def read_yaml(path: Path) -> Any:
             lists and mappings.
 
     Returns:
-        Lists, mappings and plain values.
+        Lists, mappings and plain values, not to be changed: the same content is read
+        once.
 
     Raises:
         YamlFileError: It cannot be read, or is something else; names path and line.
@@ -72,6 +74,11 @@ def read_yaml(path: Path) -> Any:
         raise YamlFileError(
             f"'{path}' is larger than 1 MiB, too large to be read as YAML"
         )
+    return _parse(path, content)
+
+
+@lru_cache(maxsize=64)
+def _parse(path: Path, content: bytes) -> Any:
     try:
         text = content.decode('utf-8-sig')
     except UnicodeDecodeError as error:
