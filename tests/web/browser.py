@@ -115,7 +115,7 @@ def until(tab: Any, condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + WAIT
     while not condition():
         assert time.monotonic() < deadline, f'{what}: not within {WAIT:.0f} s'
-        tab.wait_for_timeout(100)
+        tab.wait_for_timeout(300)  # looking costs time too
 
 
 def upload(tab: Any, path: Path) -> None:
