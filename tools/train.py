@@ -203,8 +203,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         runner.train()
     except (CheckpointError, NonFiniteError, UnusableCheckpointError) as error:
         raise SystemExit(f'train.py: {error}') from error
-    except Preempted:
-        end_processes()
+    except Preempted as ended:
+        end_processes(ended.code)
         raise
     end_processes()
 

@@ -30,6 +30,8 @@ _INFO = 'preemption_checkpoint'
 class Preempted(SystemExit):
     """Ends the run after it was asked to stop and has saved."""
 
+    code: int
+
 
 @HOOKS.register_module()
 class PreemptionHook(Hook):
