@@ -51,7 +51,15 @@ def build_parser() -> argparse.ArgumentParser:
     for name, values in SPACE.items():
         kind = type(values[0])
         add(f'--{name}', type=kind, nargs='+', default=values, help=f'[{values}]')
-    add('--stages', type=int, nargs='+', default=[1, 2, 3], help='[%(default)s]')
+    add(
+        '--stages',
+        type=stages,
+        nargs='+',
+        default=[(1,), (2,), (3,), (1, 2, 3)],
+        metavar='N[,N]',
+        help='whose features are scored; of several together they are concatenated '
+        '[1 2 3 1,2,3]',
+    )
     add(
         '--norms',
         choices=['yes', 'no'],
@@ -61,6 +69,21 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_shared_options(parser, 'ytvos/train', 'work_dirs/mini-tune')
     return parser
+
+
+def stages(text: str) -> tuple[int, ...]:
+    """Read the stages whose features are concatenated."""
+    try:
+        return tuple(int(part) for part in text.split(','))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no stage and no list of stages such as 1,2,3"
+        ) from None
+
+
+def shown(chosen: Sequence[int]) -> str:
+    """Stages as the command line has them."""
+    return ','.join(map(str, chosen))
 
 
 def draw_trials(args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -90,19 +113,22 @@ def name_of(trial: Mapping[str, Any]) -> str:
     return '_'.join(f'{key}{value:g}' for key, value in trial.items())
 
 
-def readings(args: argparse.Namespace, last: int) -> list[tuple[int, bool]]:
-    """Stages to take features from, each with and maybe without the norm after it.
+def readings(args: argparse.Namespace, last: int) -> list[tuple[tuple[int, ...], bool]]:
+    """List the stages to take features from, each with and maybe without the last norm.
 
     Raises:
         ValueError: There is no such stage.
     """
-    wrong = [stage for stage in args.stages if not 0 <= stage <= last]
+    chosen: list[tuple[int, ...]] = list(dict.fromkeys(args.stages))
+    wrong = [shown(each) for each in chosen if not all(0 <= n <= last for n in each)]
     if wrong:
-        raise ValueError(f'--stages {wrong}: the encoder has stages 0 to {last}')
+        raise ValueError(
+            f'--stages {" ".join(wrong)}: the encoder has stages 0 to {last}'
+        )
     pairs = []
-    for stage in dict.fromkeys(args.stages):
-        norms = [norm == 'yes' for norm in args.norms] if stage == last else [True]
-        pairs += [(stage, norm) for norm in norms]
+    for each in chosen:
+        norms = [norm == 'yes' for norm in args.norms] if last in each else [True]
+        pairs += [(each, norm) for norm in norms]
     return pairs
 
 
@@ -131,7 +157,8 @@ def run_trial(
     done = {}
     for record in read_records(results):
         done[record['row'], record['seed'], record['step']] = record['config']
-    for stage, norm in readings(args, args.last_stage):
+    for chosen, norm in readings(args, args.last_stage):
+        stage = shown(chosen)
         name = f'{name_of(trial)}_stage{stage}{"" if norm else "_no-norm"}'
         before = done.get((name, cfg.seed, args.steps))
         if before not in (None, fingerprint(cfg)):
@@ -144,7 +171,7 @@ def run_trial(
         if not checkpoint.exists():
             train(cfg, folder)
         options = {
-            'model.backbone.out_stage': stage,
+            'model.backbone.out_stage': list(chosen) if len(chosen) > 1 else chosen[0],
             'model.backbone.final_norm': norm,
             'test_dataloader.dataset.size': SIDE,
             **(args.score_options or {}),
@@ -193,7 +220,8 @@ def write_search(args: argparse.Namespace, held: Sequence[str], results: Path) -
         seconds = sum(r['seconds'] for r in trials[name]) / len(trials[name])
         lines.append(
             [
-                *(f'{one[key]:g}' for key in ('lr', 'batch', 'warmup', 'stage')),
+                *(f'{one[key]:g}' for key in ('lr', 'batch', 'warmup')),
+                one['stage'],
                 'yes' if one['final_norm'] else 'no',
                 str(len(trials[name])),
                 f'{100 * mean[name]:.1f}',
@@ -224,7 +252,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             for seed in args.seeds
         ]
         # A row whose features are those of stage -1 has that one alone.
-        args.last_stage = 3 if configs[0][1].features.out_stage >= 0 else 0
+        args.last_stage = 0 if configs[0][1].features.out_stage == -1 else 3
         readings(args, args.last_stage)
     except (OSError, ValueError) as error:
         print(f'tune.py: {error}', file=sys.stderr)

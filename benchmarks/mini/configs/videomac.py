@@ -24,7 +24,11 @@ encoder = dict(
     gap_before_final_norm=False)
 # What the propagation takes from it; `network` is the encoder on whole frames.
 features = dict(
-    network=encoder, out_stage=2, output_stride=8, dilate=True, final_norm=True)
+    network=encoder,
+    out_stage=[1, 2, 3],
+    output_stride=8,
+    dilate=True,
+    final_norm=True)
 
 model = dict(encoder=encoder)
 train_dataloader = dict(

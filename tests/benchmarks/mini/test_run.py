@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from benchmarks.mini import run, tune
 from benchmarks.mini.records import append_record, read_records
@@ -135,7 +136,7 @@ def test_tuning_writes_the_search_down_and_is_not_repeated(
     (only / 'ytvos' / 'train').symlink_to(data / 'ytvos' / 'train')
     command = ['--data', str(only), '--work-dir', str(tmp_path / 'tune'), '--steps', '4']
     command += ['--lr', '1e-3', '1e-2', '--batch', '2', '--warmup', '0.5']
-    command += ['--stages', '2', '3', '--cfg-options']
+    command += ['--stages', '2', '1,3', '--cfg-options']
     command += [each for each in TRAINING if 'batch' not in each]
     command += ['--score-options', *SCORING]
     assert tune.main(command) == 0
@@ -146,8 +147,12 @@ def test_tuning_writes_the_search_down_and_is_not_repeated(
     } == {('cat',)}
     found = [each['mean J&F'] for each in search['results']]
     assert found == sorted(found, reverse=True)
-    # Two rates, each with stage 2 and stage 3 with and without its norm.
+    # Two rates, each with stage 2, and with stages 1 and 3 with and without a norm.
     assert len(found) == 6
+    stages = [run['stage'] for each in search['results'] for run in each['runs']]
+    assert sorted(stages) == ['1,3'] * 4 + ['2'] * 2
+    backbone = next((tmp_path / 'tune').glob('*/seed0/stage1,3_norm0/propagation.py'))
+    assert Config.fromfile(backbone).model.backbone.out_stage == [1, 3]
     assert (tmp_path / 'tune' / 'search.md').read_text().count('\n| ') == 8
     before = (tmp_path / 'tune' / 'trials.jsonl').read_bytes()
     assert tune.main(command) == 0
@@ -186,6 +191,7 @@ def test_a_bad_command_line_is_one_line(
         (['--warmup', '1.5'], 'between 0 and 1'),
         (['--lr', '0'], 'positive'),
         (['--stages', '4'], 'stages 0 to 3'),
+        (['--stages', '1', '2,9'], '--stages 2,9: the encoder has stages 0 to 3'),
         (['--data', 'nowhere'], 'no folder'),
     ],
 )
