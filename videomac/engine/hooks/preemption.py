@@ -149,6 +149,7 @@ class PreemptionHook(Hook):
         reason = self._received or 'a signal in another process'
         runner.logger.warning(f'{reason}: saving after iteration {iteration}')
         self._save(runner, iteration)
+        runner.visualizer.close()  # curves that wait to be written
         barrier()  # whoever exits first may take the others along
         runner.logger.warning(f'stopped by {reason}; --resume goes on from here')
         note = os.environ.get(NOTE)
