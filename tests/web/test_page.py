@@ -36,8 +36,6 @@ from videomac.web import Workplace, propagation
 
 pytest.importorskip('gradio')
 pytest.importorskip('av')
-# Minutes on a busy machine, and not yet repeated often enough to be called steady.
-pytestmark = pytest.mark.slow
 
 # Red and green of the ground of both clips, and of object 1 in DAVIS's palette.
 FIRST, MINE, STROKE = (0, 0), (255, 255), (128, 0)
