@@ -1,0 +1,6 @@
+_base_ = [
+    '../../_base_/propagation/davis2017.py',
+    '../../_base_/encoders/convnextv2-atto.py',
+]
+model = dict(backbone=dict(network=_base_.encoder, out_stage=[1, 2, 3]))
+test_dataloader = dict(dataset=dict(year=2016))
