@@ -179,16 +179,23 @@ def _quoted(table: PaperTable, link: Link) -> str:
     return markdown(header, rows)
 
 
-def measured(entries: Entries, link: Link) -> str:
-    """What we have measured ourselves."""
+def measured(entries: Entries, link: Link, but: str | None = None) -> str:
+    """What we have measured ourselves, but for the configs of a folder."""
     header = ['config', 'changes', 'scores', 'data', 'date', 'commit']
     rows = []
     for found in measurements():
+        if but is not None and found['config'].startswith(f'{but}/'):
+            continue
         values = ', '.join(f'{k} {v:.1f}' for k, v in found['metrics'].items())
         changes = '<br>'.join(f'`{text}`' for text in found.get('changes') or ['none'])
         row = [link(found['config']), changes, values, found['dataset']]
         rows.append([*row, str(found['date']), found['commit']])
     return markdown(header, rows) if rows else 'Nothing yet.'
+
+
+def measured_trainings(entries: Entries, link: Link) -> str:
+    """What we have measured of trainings, not of weights that are there."""
+    return measured(entries, link, but='propagation')
 
 
 #: Tables by the names that pages call them.
@@ -200,6 +207,7 @@ TABLES: dict[str, Callable[[Entries, Link], str]] = {
     'methods': methods,
     'table5': table5,
     'measured': measured,
+    'measured-trainings': measured_trainings,
 }
 
 
