@@ -199,8 +199,9 @@ def train(
         **changes: Keys of the config to replace.
     """
     config = settings(work_dir, resume=resume, **changes)
-    name = f'{work_dir.name}-{len(list(work_dir.glob("*")))}'
-    config['experiment_name'] = name  # mmengine gives equal names equal logs
+    # mmengine gives runs of one name and second one log, those of two tests too.
+    name = f'{work_dir.parent.name}-{work_dir.name}-{len(list(work_dir.glob("*")))}'
+    config['experiment_name'] = name
     config['custom_hooks'] = [*config['custom_hooks'], dict(type='StopHook', after=stop)]
     runner = Runner.from_cfg(config)
     if prepare is not None:

@@ -71,7 +71,8 @@ def make_runner(
         cfg['default_hooks']['checkpoint']['save_best'] = 'acc'
     if resume is not None:
         cfg |= dict(resume=True, load_from=resume)
-    cfg['experiment_name'] = f'{work_dir.name}-{iterations}-{resume}'
+    name = f'{work_dir.parent.name}-{work_dir.name}'
+    cfg['experiment_name'] = f'{name}-{iterations}-{resume}'
     cfg['default_hooks']['exact_resume'] = dict(type='ExactResumeHook')
     runner = Runner.from_cfg(cfg | (config or {}))
     if act is not None:

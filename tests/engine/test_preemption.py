@@ -16,6 +16,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import find_latest_checkpoint
+from mmengine.visualization import Visualizer
 
 from tests.engine.resuming import batches, final_state, nested_equal, settings, train
 from videomac.engine import Preempted, PreemptionHook
@@ -77,6 +78,22 @@ def test_stop_and_resume(tmp_path: Path, name: str, by_epoch: bool) -> None:
     resumed = train(work_dir, resume=True, **plain)
     nested_equal(final_state(whole), final_state(resumed))
     nested_equal(batches(whole), batches(stopped[0]) + batches(resumed))
+
+
+def test_curves_that_wait_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Backends of curves are closed, the last thing before the process ends."""
+    closed: list[str] = []
+
+    def close(visualizer: Visualizer) -> None:
+        closed.extend(path.name for path in (tmp_path / 'run').glob('*.pth'))
+
+    monkeypatch.setattr(Visualizer, 'close', close)
+    sent = changes(tmp_path, False, dict(at=6, name='SIGTERM'))
+    with pytest.raises(Preempted):
+        train(tmp_path / 'run', **sent)
+    assert closed == ['iter_7.pth']
 
 
 def test_only_one_such_file_is_kept(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def make_runner(
         default_scope=scope,
         randomness={'seed': 0},
         resume=resume,
-        experiment_name=f'{work_dir.name}-{epochs}-{resume}',
+        experiment_name=f'{work_dir.parent.name}-{work_dir.name}-{epochs}-{resume}',
         log_level='ERROR',
     )
 

@@ -35,7 +35,7 @@ def runner_config(work_dir: Path, iterations: int, batch_size: int = 2) -> dict[
     """Config of a Runner that trains the small model on noise."""
     return dict(
         default_scope='videomac',
-        experiment_name=work_dir.name,
+        experiment_name=f'{work_dir.parent.name}-{work_dir.name}',
         work_dir=str(work_dir),
         model=config(),
         train_dataloader=dict(
