@@ -1,6 +1,7 @@
 # The default of the mini-benchmark: ConvNeXt V2-atto on two CPU cores. run.py sets
 # `max_steps` by the budget and `seed`; every other row is its difference from this one.
 _base_ = [
+    '../../../configs/_base_/encoders/convnextv2-atto.py',
     '../../../configs/_base_/models/videomac.py',
     '../../../configs/_base_/datasets/ytvos.py',
     '../../../configs/_base_/schedules/adamw_coslr_100e.py',
@@ -16,21 +17,15 @@ warmup_steps = 120
 momentum = 0.996  # of the target network
 seed = 0
 
-encoder = dict(
-    type='mmpretrain.ConvNeXt',
-    arch='atto',
-    use_grn=True,
-    layer_scale_init_value=0.0,
-    gap_before_final_norm=False)
 # What the propagation takes from it; `network` is the encoder on whole frames.
 features = dict(
-    network=encoder,
+    network=_base_.encoder,
     out_stage=[1, 2, 3],
     output_stride=8,
     dilate=True,
     final_norm=True)
 
-model = dict(encoder=encoder)
+model = dict(encoder=_base_.encoder)
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=1,
