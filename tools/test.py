@@ -191,7 +191,6 @@ def classify_images(args: argparse.Namespace, config: Path) -> dict[str, float]:
     results = evaluate_images(cfg, args.checkpoint)
     for name, value in results.items():
         print_log(f'{name}: {value:.4f}', 'current')
-    end_processes()
     return results
 
 
@@ -210,9 +209,9 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     print_log(f"The predictions are in '{folder}'", 'current')
     for name, value in results.items():
         print_log(f'{name}: {value:.4f}', 'current')
-    end_processes()
     return results
 
 
 if __name__ == '__main__':
     main()
+    end_processes()

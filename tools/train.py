@@ -203,11 +203,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         runner.train()
     except (CheckpointError, NonFiniteError, UnusableCheckpointError) as error:
         raise SystemExit(f'train.py: {error}') from error
+
+
+if __name__ == '__main__':
+    try:
+        main()
     except Preempted as ended:
         end_processes(ended.code)
         raise
     end_processes()
-
-
-if __name__ == '__main__':
-    main()
