@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 import torchvision
+from mmpretrain.models.utils import resize_pos_embed
 from torch import Tensor, nn
 from torchvision.models import SwinTransformer, VisionTransformer
 
@@ -96,10 +96,7 @@ def _run_vit(model: VisionTransformer, images: Tensor) -> tuple[int, int]:
     cells = (patches.shape[2], patches.shape[3])
     own = model.image_size // model.patch_size
     places = model.encoder.pos_embedding  # [1, 1 + own * own, D]
-    if cells != (own, own):
-        grid = places[:, 1:].transpose(1, 2).unflatten(2, (own, own))
-        grid = F.interpolate(grid, cells, mode='bicubic')
-        places = torch.cat([places[:, :1], grid.flatten(2).transpose(1, 2)], 1)
+    places = resize_pos_embed(places, (own, own), cells)
     first = model.class_token.expand(len(images), -1, -1)
     tokens = torch.cat([first, patches.flatten(2).transpose(1, 2)], 1) + places
     model.encoder.ln(model.encoder.layers(model.encoder.dropout(tokens)))
