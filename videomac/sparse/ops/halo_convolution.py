@@ -144,21 +144,21 @@ def _depthwise_grads(
     weight: Tensor,
     grad: Tensor,
     grid: PatchGrid,
-    view: Window,
+    back: Window,
     wanted: tuple[bool, bool],
 ) -> tuple[Tensor | None, Tensor | None]:
     """Gradients of patches and of a depthwise kernel at stride 1.
 
     Both read the same windows of the output's gradient: a product of two cells belongs to
-    the kernel's gradient whichever of the two is looked at from the other.
+    the kernel's gradient whichever of the two is looked at from the other. ``back`` is
+    the window of the convolution that carries gradients back.
     """
-    back = replace(view, padding=view.padding_end, padding_end=view.padding)
     windows = read_windows(grad, grid, back)
     of_data, of_weight = None, None
     if wanted[0]:
         flipped = weight.flip(2, 3)
         halo = windows.permute(0, 3, 1, 2)
-        out = F.conv2d(halo, flipped, dilation=view.dilation, groups=len(weight))
+        out = F.conv2d(halo, flipped, dilation=back.dilation, groups=len(weight))
         of_data = out.permute(0, 2, 3, 1).contiguous()
     if wanted[1]:
         of_weight = _depthwise_weight_grad(windows, weight, data, back).flip(2, 3)
@@ -226,8 +226,9 @@ def _gradients(
     groups = data.shape[3] // weight.shape[1]
     depthwise = groups == weight.shape[0] == data.shape[3] > 1
     single = data.shape[1:3] == grad.shape[1:3] == (1, 1)
+    back = replace(view, padding=view.padding_end, padding_end=view.padding)
     if depthwise and view.stride == (1, 1) and not single:
-        return _depthwise_grads(data, weight, grad, grid, view, wanted)
+        return _depthwise_grads(data, weight, grad, grid, back, wanted)
     gathers = wanted[0] and view.stride == (1, 1)
     depthwise = wanted[1] and depthwise
     rest = wanted[0] and not gathers, wanted[1] and not depthwise
@@ -235,7 +236,6 @@ def _gradients(
     if any(rest):
         of_data, of_weight = _dense_grads(data, weight, grad, grid, view, rest)
     if gathers:
-        back = replace(view, padding=view.padding_end, padding_end=view.padding)
         of_data = _convolve(grad, _transposed(weight, groups), None, grid, back)
     if depthwise and single:
         of_weight = _weight_grad_of_cells(data, grad, grid, view)
