@@ -20,6 +20,7 @@ from mmengine.config import Config
 from videomac.analysis.zoo_entry import ZooCost, ZooEntry, config_cost, stored_costs
 from videomac.analysis.zoo_tables import TABLES, zoo_table
 from videomac.utils import configs_root
+from videomac.utils.yaml_files import read_yaml
 
 ROOT = configs_root().parent
 FOLDERS = ('videomac', 'ablations', 'finetune', 'propagation', 'rivals')
@@ -57,7 +58,7 @@ def collect(stored: Mapping[str, ZooCost] | None) -> dict[str, ZooEntry]:
     entries = {}
     for folder in FOLDERS:
         root = configs_root() / folder
-        head = yaml.safe_load((root / 'metafile.yml').read_text(encoding='utf-8'))
+        head = read_yaml(root / 'metafile.yml')
         names = [collection['Name'] for collection in head['Collections']]
         for path in sorted(root.rglob('*.py')):
             if path.stem == 'demo':
