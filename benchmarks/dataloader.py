@@ -39,6 +39,7 @@ from torchvision import transforms as tv
 from videomac.datasets import FramePairDataset
 from videomac.datasets.decoding import DECODERS, best_decoder, decoders
 from videomac.utils.memory import resident_memory
+from videomac.utils.quiet import quiet_log
 
 SIZE = 224
 PLAIN = 'plain: Pillow and torchvision'
@@ -227,12 +228,12 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@quiet_log(logging.WARNING)
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and measure."""
     args = build_parser().parse_args(argv)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    logging.disable(logging.WARNING)
     print(f'{platform.python_version()}, torch {torch.__version__}, one thread')
     if args.what == 'videos':
         video_pairs.compare_videos(args.data, args.rounds, args.key_frames)

@@ -17,8 +17,10 @@ settings.load_profile('repeatable')
 
 @pytest.fixture(autouse=True)
 def logging_as_it_was() -> Iterator[None]:
-    """Undo what a tool does to logging: it owns its process, but tests share one."""
-    level = logging.root.manager.disable
+    """Hold every test, and the tools that it calls, to leaving the log switched on."""
+    before = logging.root.manager.disable
     yield
-    logging.disable(level)
+    after = logging.root.manager.disable
+    logging.disable(before)
     forget_levels()
+    assert after == before, f'messages up to level {after} are dropped from here on'

@@ -6,6 +6,8 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from videomac.utils.quiet import quiet_log
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Make the parser of the command line."""
@@ -36,6 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@quiet_log(logging.INFO)  # networks write a page about their first weights
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve the page until interrupted.
 
@@ -43,7 +46,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status: 0, or 1 if something is missing.
     """
     args = build_parser().parse_args(argv)
-    logging.disable(logging.INFO)  # networks write a page about their first weights
     try:
         from videomac.visualization.clips import mp4_works
         from videomac.web import find_models

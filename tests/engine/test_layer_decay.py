@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from tests.models.common import SMALL_ARCH
 from videomac.engine.layer_depth import layer_depths
 from videomac.registry import MODELS
 from videomac.utils.paths import configs_root
+from videomac.utils.quiet import quiet_log
 
 PRETRAINING = sorted((configs_root() / 'videomac').glob('videomac_*_ytvos.py'))
 
@@ -24,9 +24,8 @@ PRETRAINING = sorted((configs_root() / 'videomac').glob('videomac_*_ytvos.py'))
 @pytest.fixture(autouse=True)
 def _scope() -> Iterator[None]:
     init_default_scope('videomac')
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
+    with quiet_log():
+        yield
 
 
 def by_hand(name: str, depths: list[int]) -> int:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from videomac.datasets import (
     YouTubeVOS,
     YouTubeVOSDataset,
 )
+from videomac.utils.quiet import quiet_log
 
 OURS = (ValueError, FileNotFoundError)
 PIECES = (
@@ -85,9 +85,10 @@ EVALUATIONS: dict[str, tuple[Callable[[Path], Any], str]] = {
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> None:
+def quiet() -> Iterator[None]:
     """Keep the log short."""
-    logging.disable(logging.CRITICAL)
+    with quiet_log():
+        yield
 
 
 @example(b'../outside')

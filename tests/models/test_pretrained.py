@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from torch import nn
 
 from tests.models.common import build, config, randomise
 from videomac.registry import MODELS
+from videomac.utils.quiet import quiet_log
 
 ENCODER = config()['encoder']
 
@@ -21,9 +21,8 @@ ENCODER = config()['encoder']
 @pytest.fixture(autouse=True)
 def _scope() -> Iterator[None]:
     init_default_scope('videomac')
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
+    with quiet_log():
+        yield
 
 
 def classifier(backbone: dict[str, Any] = ENCODER, **init: Any) -> Any:

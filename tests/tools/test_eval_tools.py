@@ -2,9 +2,8 @@
 
 import importlib.util
 import json
-import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -39,13 +38,6 @@ def tool(name: str) -> Main:
     spec.loader.exec_module(module)
     main: Main = module.main
     return main
-
-
-@pytest.fixture(autouse=True)
-def _logging() -> Iterator[None]:
-    """Undo what a tool does to logging, for the tests that come later."""
-    yield
-    logging.disable(logging.NOTSET)
 
 
 def write_masks(folder: Path, masks: list[NDArray[np.uint8]]) -> None:

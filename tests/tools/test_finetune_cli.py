@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from mmengine.registry import init_default_scope
 from videomac.registry import DATASETS, HOOKS, LOOPS, MODELS, OPTIM_WRAPPERS
 from videomac.utils import expand_shortcuts
 from videomac.utils.paths import configs_root, tools_root
+from videomac.utils.quiet import quiet_log
 
 ROOT = configs_root() / 'finetune'
 CONFIGS = sorted(ROOT.glob('*.py'))
@@ -34,9 +34,8 @@ TINY = [
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:
     init_default_scope('videomac')
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
+    with quiet_log():
+        yield
 
 
 def tool(name: str) -> ModuleType:

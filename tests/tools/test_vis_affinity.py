@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +23,6 @@ default_scope = 'mmpretrain'
 model = dict(
     type='ImageClassifier', backbone=dict(type='MobileNetV2', widen_factor=0.35))
 """
-
-
-@pytest.fixture(autouse=True)
-def _logging() -> Iterator[None]:
-    """Undo what the tool does to logging, for the tests that come later."""
-    yield
-    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture

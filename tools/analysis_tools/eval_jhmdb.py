@@ -9,6 +9,7 @@ from pathlib import Path
 from videomac.datasets import JHMDBDataset
 from videomac.evaluation import PCKMetric, PredictionWriter
 from videomac.evaluation.offline import report, score_predictions
+from videomac.utils.quiet import quiet_log
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -30,10 +31,10 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@quiet_log(logging.INFO)
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and score."""
     args = build_parser().parse_args(argv)
-    logging.disable(logging.INFO)
     try:
         dataset = JHMDBDataset(args.jhmdb_root, args.list_file, videos=args.videos)
         metric = PCKMetric(first_frame=args.vfs, visible_above_zero=args.vfs)

@@ -9,6 +9,7 @@ from pathlib import Path
 from videomac.datasets import VIPDataset
 from videomac.evaluation import VideoMetric, VIPInstanceAP, VIPMeanIoU
 from videomac.evaluation.offline import MaskReader, report, score_predictions
+from videomac.utils.quiet import quiet_log
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -36,10 +37,10 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@quiet_log(logging.INFO)
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and score."""
     args = build_parser().parse_args(argv)
-    logging.disable(logging.INFO)
     try:
         dataset = VIPDataset(args.vip_root, args.split, args.labels, videos=args.videos)
         kind: type[VIPMeanIoU] | type[VIPInstanceAP]

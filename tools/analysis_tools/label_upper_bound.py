@@ -29,6 +29,7 @@ from videomac.models.propagation import (
     decode_ids,
     encode_ids,
 )
+from videomac.utils.quiet import quiet_log
 
 Ids = NDArray[np.uint8]
 
@@ -96,10 +97,10 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@quiet_log(logging.INFO)
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and score."""
     args = build_parser().parse_args(argv)
-    logging.disable(logging.INFO)
     torch.set_num_threads(1)
     try:
         dataset = DAVISDataset(args.davis_root, args.year, args.split)

@@ -8,7 +8,6 @@ configs/paper.yml, ours from configs/measured.yml, sizes and costs from the mode
 """
 
 import argparse
-import logging
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from mmengine.config import Config
 from videomac.analysis.zoo_entry import ZooCost, ZooEntry, config_cost, stored_costs
 from videomac.analysis.zoo_tables import TABLES, zoo_table
 from videomac.utils import configs_root
+from videomac.utils.quiet import quiet_log
 from videomac.utils.yaml_files import read_yaml
 
 ROOT = configs_root().parent
@@ -118,10 +118,10 @@ def contents(entries: Mapping[str, ZooEntry]) -> dict[Path, str]:
     return found | {ROOT / name: page(ROOT / name, entries) for name in PAGES}
 
 
+@quiet_log()  # models tell how they are built
 def main(argv: Sequence[str] | None = None) -> int:
     """Write or check the files."""
     args = build_parser().parse_args(argv)
-    logging.disable(logging.CRITICAL)  # models tell how they are built
     wanted = contents(collect(stored_costs() if args.stored_costs else None))
     stale = [
         path for path, text in wanted.items() if path.read_text(encoding='utf-8') != text

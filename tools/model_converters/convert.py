@@ -33,6 +33,7 @@ from videomac.checkpoints import (
     write_file,
 )
 from videomac.utils import find_config
+from videomac.utils.quiet import quiet_log
 
 #: Under which key the libraries look for the state dict of a .pth.
 ENTRY = {
@@ -191,10 +192,10 @@ def content(
     return to_bytes({ENTRY[args.to]: state, 'meta': header})
 
 
+@quiet_log(logging.INFO)
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and convert."""
     args = build_parser().parse_args(argv)
-    logging.disable(logging.INFO)
     try:
         convert(args)
     except (OSError, ValueError) as error:

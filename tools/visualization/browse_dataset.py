@@ -13,6 +13,7 @@ from mmengine.registry import DefaultScope
 from videomac.datasets import FramePairDataset, UnreadableVideoError
 from videomac.registry import DATASETS, MODELS
 from videomac.utils import CfgOptions, find_config, merge_options
+from videomac.utils.quiet import quiet_log
 from videomac.visualization import save_image
 from videomac.visualization.sample_sheet import sample_sheet, training_samples
 
@@ -72,10 +73,10 @@ def draw(args: argparse.Namespace) -> str:
     )
 
 
+@quiet_log(logging.INFO)
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and draw."""
     args = build_parser().parse_args(argv)
-    logging.disable(logging.INFO)
     try:
         print(draw(args))
     except (IndexError, OSError, ValueError, UnreadableVideoError) as error:

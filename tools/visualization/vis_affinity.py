@@ -19,6 +19,7 @@ from videomac.datasets.sources.images import read_image
 from videomac.models.propagation import FeatureExtractor
 from videomac.registry import MODELS
 from videomac.utils import CfgOptions, find_config, merge_options
+from videomac.utils.quiet import quiet_log
 from videomac.visualization import affinity_sheet, save_image
 from videomac.visualization.affinity import check_inside, choose_points
 
@@ -167,11 +168,11 @@ def draw(args: argparse.Namespace) -> str:
     return '\n'.join([*lines, f'Wrote {args.out}'])
 
 
+@quiet_log(logging.INFO)
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and draw."""
     # Intermixed, or options between the frames would confuse config and checkpoint.
     args = build_parser().parse_intermixed_args(argv)
-    logging.disable(logging.INFO)
     try:
         print(draw(args))
     except (OSError, ValueError, UnreadableVideoError) as error:

@@ -17,6 +17,7 @@ from videomac.apis.zoo import model_config
 from videomac.models import RandomPatchMasking
 from videomac.models.propagation.stages import choose_stages
 from videomac.models.weights import load_weights
+from videomac.utils.quiet import quiet_log
 from videomac.visualization import mask_reach
 from videomac.visualization.figures import save_figure
 
@@ -109,10 +110,10 @@ def draw(args: argparse.Namespace) -> str:
     return '\n'.join([*lines, f'Wrote {args.out}'])
 
 
+@quiet_log(logging.INFO)
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and draw."""
     args = build_parser().parse_args(argv)
-    logging.disable(logging.INFO)
     try:
         print(draw(args))
     except (ImportError, NotImplementedError, OSError, ValueError) as error:

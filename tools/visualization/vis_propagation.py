@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from videomac.apis import Propagator, open_video
 from videomac.apis.propagation_result import Propagation
 from videomac.utils.frame_range import frame_range
+from videomac.utils.quiet import quiet_log
 from videomac.visualization import save_image
 from videomac.visualization.clips import ClipWriter
 from videomac.visualization.reconstruction import side_by_side
@@ -144,10 +145,10 @@ def draw(args: argparse.Namespace) -> str:
     return f'{len(result)} frames\nWrote {", ".join(made)}'
 
 
+@quiet_log(logging.INFO)
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line, propagate and draw."""
     args = build_parser().parse_args(argv)
-    logging.disable(logging.INFO)
     try:
         print(draw(args))
     except (ImportError, OSError, ValueError) as error:

@@ -11,6 +11,7 @@ import numpy as np
 from videomac.apis import Reconstructor, open_video
 from videomac.apis.reconstruction import Reconstruction
 from videomac.utils.frame_range import frame_range
+from videomac.utils.quiet import quiet_log
 from videomac.visualization import save_image
 
 ROWS = 6
@@ -124,10 +125,10 @@ def draw(args: argparse.Namespace) -> str:
     )
 
 
+@quiet_log(logging.INFO)
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and draw."""
     args = build_parser().parse_args(argv)
-    logging.disable(logging.INFO)
     try:
         print(draw(args))
     except (OSError, ValueError) as error:

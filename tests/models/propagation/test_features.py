@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from torchvision.models import VisionTransformer
 from tests.models.common import SMALL_ARCH, build, config, randomise
 from videomac.models.propagation import FeatureExtractor
 from videomac.registry import MODELS
+from videomac.utils.quiet import quiet_log
 
 CONVNEXT = config()['encoder']
 RESNET = dict(type='mmpretrain.ResNet', depth=18)
@@ -29,9 +29,8 @@ IMAGES = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
 @pytest.fixture(autouse=True)
 def _scope() -> Any:
     init_default_scope('videomac')
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
+    with quiet_log():
+        yield
 
 
 def extractor(network: dict[str, Any], **options: Any) -> FeatureExtractor:
