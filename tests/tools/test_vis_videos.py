@@ -14,8 +14,9 @@ from PIL import Image
 from tests.datasets.media import numbered
 from tests.models.common import build, config
 from tests.tools.test_train_cli import load_tool
+from videomac.apis import Propagator
 from videomac.datasets.label_maps import object_palette, read_label_map
-from videomac.utils import tools_root
+from videomac.utils import configs_root, tools_root
 from videomac.utils.frame_range import frame_range
 from videomac.visualization.overlay import overlay_masks
 from videomac.visualization.reconstruction import GAP, HEADER
@@ -129,6 +130,29 @@ def test_propagation(video: Path, checkpoint: str, tmp_path: Path) -> None:
     assert np.abs(frames[0].astype(int) - first).mean() < 12
 
 
+def test_random_weights_of_a_config(video: Path, tmp_path: Path) -> None:
+    """'none' has the random weights of tools/test.py, whatever the config names."""
+    name = 'propagation/davis2017/mini_convnextv2-atto_s8_davis2017.py'
+    cfg = Config.fromfile(configs_root() / name)
+    cfg.test_dataloader.dataset.size = SIZE[0]
+    cfg.dump(tmp_path / 'random.py')
+    cfg.model.backbone.checkpoint = 'no/such.pth'
+    cfg.dump(tmp_path / 'trained.py')
+    for stem in ('random', 'trained'):
+        paths = ['--config', str(tmp_path / f'{stem}.py'), '--out', str(tmp_path / stem)]
+        box = ['--box', '16', '16', '48', '48']
+        propagation.main([str(video), 'none', *paths, *box])
+    expected = Propagator.from_config(tmp_path / 'random.py')(
+        video, first_mask=read_label_map(tmp_path / 'random_masks' / '00000.png')
+    )
+    assert expected.masks is not None
+    for t, ids in enumerate(expected.masks):
+        for stem in ('random', 'trained'):
+            drawn = read_label_map(tmp_path / f'{stem}_masks' / f'{t:05d}.png')
+            assert (drawn == ids).all()
+    assert len(expected) == FRAMES
+
+
 def test_points_and_gif(video: Path, checkpoint: str, tmp_path: Path) -> None:
     out = tmp_path / 'x'
     args = [str(video), checkpoint, '--out', str(out), '--size', '64', '--stride', '32']
@@ -165,6 +189,10 @@ def test_bad_input(video: Path, checkpoint: str, tmp_path: Path) -> None:
         (
             [*two, '--point', '1', '1', '--config', 'x', '--topk', '3'],
             'topk: give either',
+        ),
+        (
+            [str(video), 'none', '--out', two[-1], '--point', '1', '1'],
+            'random weights of the encoder of a --config',
         ),
     ):
         with pytest.raises(SystemExit, match=message):

@@ -28,7 +28,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add('video', help='video file or folder of frames')
-    add('backbone', help="checkpoint, 'timm:NAME', 'mmpretrain:NAME'")
+    add(
+        'backbone',
+        help="checkpoint, 'timm:NAME', 'mmpretrain:NAME', or, with --config, 'none' for "
+        'random weights',
+    )
     add(
         '--mask',
         help='palette PNG of the first frame that is taken, of its size',
@@ -73,10 +77,14 @@ def build_propagator(args: argparse.Namespace) -> Propagator:
     given = {name: getattr(args, name) for name in ('size', 'stage', 'stride', 'topk')}
     settings: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
     if args.config is None:
+        if args.backbone == 'none':
+            raise ValueError("'none' is for random weights of the encoder of a --config")
         return Propagator(args.backbone, device=args.device, **settings)
     if settings:
         raise ValueError(f'--config has its own {", ".join(settings)}: give either')
-    return Propagator.from_config(args.config, args.backbone, device=args.device)
+    weights = None if args.backbone == 'none' else args.backbone
+    options = {'model.backbone.checkpoint': weights}
+    return Propagator.from_config(args.config, options=options, device=args.device)
 
 
 def first_labels(args: argparse.Namespace, size: tuple[int, int]) -> dict[str, Any]:
