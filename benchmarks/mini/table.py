@@ -21,8 +21,10 @@ from videomac.visualization.figures import COLOURS, new_figure, save_figure, tid
 Record = Mapping[str, Any]
 HEAD = (
     *('row', 'encoder', 'seeds', 'J&F', 'J', 'F', 'over random', 'steps', 'minutes'),
-    *('images, k', 'multiply-adds, T', 'machine'),
+    *('images, k', 'multiply-adds, T'),
 )
+MACHINE = 'machine'
+FOLDED = ('encoder', MACHINE)  # columns that are left out if all rows agree
 NOT_RUN = 'not yet run'
 
 
@@ -36,6 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     add('--csv', help='write the table to this file, too')
     add('--plot', help='draw the curves to this .png, .svg or .pdf')
     add('--rows', nargs='+', metavar='ROW', help='which rows [all]')
+    add('--videos', action='store_true', help='give J&F of each video, too')
     return parser
 
 
@@ -76,16 +79,21 @@ def baseline(records: Sequence[Record], row: Row) -> float | None:
     return None
 
 
-def cells(records: Sequence[Record], row: Row) -> list[str]:
-    """A line of the table."""
+def machines(records: Sequence[Record], row: Row) -> str:
+    """What a row was measured on."""
+    return '; '.join(sorted({r['machine'] for r in final(records, row.name)}))
+
+
+def cells(records: Sequence[Record], row: Row, videos: Sequence[str] = ()) -> list[str]:
+    """A line of the table, with J&F of each of ``videos``."""
     found = final(records, row.name)
     if not found:
-        return [row.title, row.encoder, '0', NOT_RUN, *[''] * (len(HEAD) - 4)]
+        empty = [''] * (len(HEAD) + len(videos) - 4)
+        return [row.title, row.encoder, '0', NOT_RUN, *empty]
     scores = {name: [r[name] for r in found] for name in ('J&F', 'J', 'F')}
     floor, gain = baseline(records, row), ''
     if row.trained and floor is not None:
         gain = f'{100 * (statistics.fmean(scores["J&F"]) - floor):+.1f}'
-    machines = sorted({r['machine'] for r in found})
     return [
         row.title,
         row.encoder,
@@ -96,8 +104,36 @@ def cells(records: Sequence[Record], row: Row) -> list[str]:
         f'{statistics.fmean(r["seconds"] for r in found) / 60:.1f}',
         f'{found[0]["images"] / 1e3:.1f}',
         f'{found[0]["multiply_adds"] / 1e12:.1f}',
-        '; '.join(machines),
+        *(percent([r['sequences'][video]['J&F'] for r in found]) for video in videos),
     ]
+
+
+def lay_out(
+    records: Sequence[Record], rows: Sequence[Row], with_videos: bool
+) -> list[list[str]]:
+    """All lines, the head first and the machine last."""
+    shown = [record for row in rows for record in final(records, row.name)]
+    videos = sorted({name for r in shown for name in r['sequences']})
+    videos = videos if with_videos else []
+    head = [*HEAD, *videos, MACHINE]
+    return [
+        head,
+        *([*cells(records, row, videos), machines(records, row)] for row in rows),
+    ]
+
+
+def page(lines: Sequence[Sequence[str]]) -> str:
+    """The table as Markdown; what is the same for all is said once, below."""
+    columns = list(zip(*lines, strict=True))
+    below = []
+    for name in FOLDED:
+        (column,) = (column for column in columns if column[0] == name)
+        found = set(column[1:]) - {''}
+        if len(found) == 1:
+            columns.remove(column)
+            below.append(f'{name.capitalize()}: {found.pop()}')
+    table = markdown(list(zip(*columns, strict=True)))
+    return table + ('\n' + '. '.join(below) + '.\n' if below else '')
 
 
 def markdown(lines: Sequence[Sequence[str]]) -> str:
@@ -171,8 +207,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if unknown:
             raise ValueError(f'--rows: there is no row {sorted(unknown)}')
         rows = [row for row in ROWS if not args.rows or row.name in args.rows]
-        lines = [HEAD, *(cells(records, row) for row in rows)]
-        print(markdown(lines), end='')
+        lines = lay_out(records, rows, args.videos)
+        print(page(lines), end='')
         if args.csv:
             Path(args.csv).write_text(as_csv(lines))
         if args.plot:

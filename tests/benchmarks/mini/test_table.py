@@ -32,6 +32,7 @@ def record(
         'seconds': 60.0 * step,
         'images': 64 * step,
         'multiply_adds': 10**12,
+        'sequences': {'dog': {'J&F': score}, 'camel': {'J&F': score / 2}},
         'machine': 'm',
         'config': 'c',
     } | more
@@ -71,6 +72,32 @@ def test_curves_use_every_checkpoint_and_the_table_the_last() -> None:
     assert np.allclose(points, [(4, 55, np.std((50, 60), ddof=1)), (8, 80, 200**0.5)])
 
 
+def test_videos_are_columns_of_their_own() -> None:
+    records = [record('videomac', 0, 0.6), record('videomac', 1, 0.8)]
+    head, line, empty = table.lay_out(
+        records, [find_row('videomac'), find_row('gap5')], with_videos=True
+    )
+    assert head == [*table.HEAD, 'camel', 'dog', table.MACHINE]
+    assert line[-3:] == ['35.0 ± 7.1', '70.0 ± 14.1', 'm']
+    assert len(empty) == len(head)
+
+
+def test_what_all_rows_share_is_said_once() -> None:
+    rows = [find_row('videomac'), find_row('gap5'), find_row('gap10')]
+    records = [record('videomac', 0, 0.6), record('gap5', 0, 0.6)]
+    page = table.page(table.lay_out(records, rows, with_videos=False))
+    assert page.endswith('|\n\nEncoder: ConvNeXt V2-atto. Machine: m.\n')
+    assert table.MACHINE not in page
+    assert 'encoder' not in page
+    records[1]['machine'] = 'other'
+    page = table.page(table.lay_out(records, rows, with_videos=False))
+    first, _, here, there, empty = page.splitlines()[:5]
+    assert first.endswith('| machine |')
+    assert here.endswith('| m       |')
+    assert there.endswith('| other   |')
+    assert empty.endswith('|         |')
+
+
 def test_different_trainings_are_not_averaged() -> None:
     records = [record('videomac', 0, 0.5), record('videomac', 1, 0.6, config='other')]
     with pytest.raises(ValueError, match='2 different configs'):
@@ -90,8 +117,8 @@ def test_files_and_rows_not_yet_run(
     assert printed.count(table.NOT_RUN) == len(ROWS) - 1
     with out.open(newline='') as file:
         lines = list(csv.reader(file))
-    assert lines[0] == list(table.HEAD)
-    assert len(lines) == len(printed.splitlines()) - 1 == len(ROWS) + 1
+    assert lines[0] == [*table.HEAD, table.MACHINE]
+    assert len(lines) == printed.count('|\n') - 1 == len(ROWS) + 1
     assert 'minutes of training' in curves.read_text()
 
 
