@@ -70,13 +70,12 @@ def final(records: Iterable[Record], row: str) -> list[Record]:
     return [found[seed] for seed in sorted(found)]
 
 
-def baseline(records: Sequence[Record], row: Row) -> float | None:
-    """Mean J&F of the random initialisation of a row's encoder."""
+def random_weights(records: Iterable[Record], row: Row) -> list[Record]:
+    """Records of the random initialisation of a row's encoder, none if not measured."""
     for each in ROWS:
         if each.encoder == row.encoder and not each.trained:
-            found = final(records, each.name)
-            return statistics.fmean(r['J&F'] for r in found) if found else None
-    return None
+            return final(records, each.name)
+    return []
 
 
 def machines(records: Sequence[Record], row: Row) -> str:
@@ -91,9 +90,10 @@ def cells(records: Sequence[Record], row: Row, videos: Sequence[str] = ()) -> li
         empty = [''] * (len(HEAD) + len(videos) - 4)
         return [row.title, row.encoder, '0', NOT_RUN, *empty]
     scores = {name: [r[name] for r in found] for name in ('J&F', 'J', 'F')}
-    floor, gain = baseline(records, row), ''
-    if row.trained and floor is not None:
-        gain = f'{100 * (statistics.fmean(scores["J&F"]) - floor):+.1f}'
+    floor, gain = [r['J&F'] for r in random_weights(records, row)], ''
+    if row.trained and floor:
+        more = statistics.fmean(scores['J&F']) - statistics.fmean(floor)
+        gain = f'{100 * more:+.1f}'
     return [
         row.title,
         row.encoder,
@@ -153,22 +153,28 @@ def as_csv(lines: Sequence[Sequence[str]]) -> str:
     return text.getvalue()
 
 
-def curve(records: Iterable[Record], row: str) -> list[tuple[float, float, float]]:
-    """Minutes, mean and deviation of J&F (in percent) at each scored step of a row."""
-    steps: dict[int, list[Record]] = {}
-    for record in records:
-        if record['row'] == row:
-            steps.setdefault(record['step'], []).append(record)
-    points = []
-    for step in sorted(steps):
-        minutes = statistics.fmean(r['seconds'] for r in steps[step]) / 60
-        mean, deviation = spread([100 * r['J&F'] for r in steps[step]])
-        points.append((minutes, mean, deviation or 0.0))
-    return points
+def curves(records: Sequence[Record], row: Row) -> list[list[tuple[float, float]]]:
+    """Minutes and J&F (in percent) at the scored steps of each training of a row.
+
+    Each begins at no minutes with the random weights of its encoder, where they were
+    measured: those of its seed, else the mean of others.
+    """
+    start = {r['seed']: r['J&F'] for r in random_weights(records, row)}
+    lines = []
+    for training in final(records, row.name):
+        seed = training['seed']
+        found = [r for r in records if (r['row'], r['seed']) == (row.name, seed)]
+        scores = {r['step']: (r['seconds'] / 60, 100 * r['J&F']) for r in found}
+        line = [scores[step] for step in sorted(scores)]
+        if start:
+            floor = start.get(seed, statistics.fmean(start.values()))
+            line.insert(0, (0.0, 100 * floor))
+        lines.append(line)
+    return lines
 
 
 def plot(records: Sequence[Record], rows: Sequence[Row], path: str) -> None:
-    """Draw J&F against minutes of training, with the spread over seeds as a band.
+    """Draw J&F against minutes of training, a line for each seed.
 
     Raises:
         ValueError: There is nothing to draw.
@@ -179,18 +185,12 @@ def plot(records: Sequence[Record], rows: Sequence[Row], path: str) -> None:
     figure = new_figure(figsize=(7, 4.2))
     (axes,) = figure.axes
     for i, row in enumerate(shown):
-        points = curve(records, row.name)
-        floor = baseline(records, row)
-        if floor is not None:
-            points.insert(0, (0.0, 100 * floor, 0.0))
-        minutes, mean, deviation = zip(*points, strict=True)
         colour = COLOURS[i % len(COLOURS)]
         style = ('-', '--', ':')[i // len(COLOURS) % 3]
-        axes.plot(minutes, mean, style, marker='o', color=colour, label=row.title)
-        low, high = (
-            [m + s * d for m, d in zip(mean, deviation, strict=True)] for s in (-1, 1)
-        )
-        axes.fill_between(minutes, low, high, color=colour, alpha=0.15, linewidth=0)
+        for n, line in enumerate(curves(records, row)):
+            minutes, scores = zip(*line, strict=True)
+            label = '' if n else row.title
+            axes.plot(minutes, scores, style, marker='o', color=colour, label=label)
     tidy(axes, 'minutes of training', 'J&F, %')
     axes.legend(frameon=False)
     save_figure(figure, path)

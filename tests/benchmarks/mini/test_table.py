@@ -68,8 +68,21 @@ def test_curves_use_every_checkpoint_and_the_table_the_last() -> None:
         for step, value in zip((4, 8), values, strict=True)
     ]
     assert table.cells(records, find_row('videomac'))[3] == '80.0 ± 14.1'
-    points = table.curve(records, 'videomac')
-    assert np.allclose(points, [(4, 55, np.std((50, 60), ddof=1)), (8, 80, 200**0.5)])
+    lines = table.curves(records, find_row('videomac'))
+    assert np.allclose(lines, [[(4, 50), (8, 70)], [(4, 60), (8, 90)]])
+
+
+def test_curves_begin_with_random_weights_of_their_seed() -> None:
+    row = find_row('videomac')
+    records = [record('videomac', seed, 0.7) for seed in (0, 2)]
+    records += [record('random', s, v, 0, steps=0) for s, v in enumerate((0.4, 0.5))]
+    lines = table.curves(records, row)
+    assert np.allclose(lines, [[(0, 40), (8, 70)], [(0, 45), (8, 70)]])
+
+
+def test_a_training_that_is_not_at_its_end_is_not_drawn() -> None:
+    records = [record('videomac', 0, 0.7, 4), record('videomac', 1, 0.8)]
+    assert np.allclose(table.curves(records, find_row('videomac')), [[(8, 80)]])
 
 
 def test_videos_are_columns_of_their_own() -> None:
