@@ -21,10 +21,9 @@ from videomac.visualization.figures import COLOURS, new_figure, save_figure, tid
 Record = Mapping[str, Any]
 HEAD = (
     *('row', 'encoder', 'seeds', 'J&F', 'J', 'F', 'over random', 'steps', 'minutes'),
-    *('images, k', 'multiply-adds, T'),
+    *('images, k', 'multiply-adds, T', 'machine'),
 )
-MACHINE = 'machine'
-FOLDED = ('encoder', MACHINE)  # columns that are left out if all rows agree
+FOLDED = ('encoder', 'machine')  # columns that are left out if all rows agree
 NOT_RUN = 'not yet run'
 
 
@@ -32,9 +31,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Make the parser."""
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add(
-        'results', nargs='?', default='work_dirs/mini/results.jsonl', help='[%(default)s]'
-    )
+    default = 'work_dirs/mini/results.jsonl'
+    add('results', nargs='*', default=[default], help=f'files, read as one [{default}]')
     add('--csv', help='write the table to this file, too')
     add('--plot', help='draw the curves to this .png, .svg or .pdf')
     add('--rows', nargs='+', metavar='ROW', help='which rows [all]')
@@ -78,13 +76,8 @@ def random_weights(records: Iterable[Record], row: Row) -> list[Record]:
     return []
 
 
-def machines(records: Sequence[Record], row: Row) -> str:
-    """What a row was measured on."""
-    return '; '.join(sorted({r['machine'] for r in final(records, row.name)}))
-
-
 def cells(records: Sequence[Record], row: Row, videos: Sequence[str] = ()) -> list[str]:
-    """A line of the table, with J&F of each of ``videos``."""
+    """A line of the table, with J&F of each of ``videos`` before the machine."""
     found = final(records, row.name)
     if not found:
         empty = [''] * (len(HEAD) + len(videos) - 4)
@@ -105,6 +98,7 @@ def cells(records: Sequence[Record], row: Row, videos: Sequence[str] = ()) -> li
         f'{found[0]["images"] / 1e3:.1f}',
         f'{found[0]["multiply_adds"] / 1e12:.1f}',
         *(percent([r['sequences'][video]['J&F'] for r in found]) for video in videos),
+        '; '.join(sorted({r['machine'] for r in found})),
     ]
 
 
@@ -112,14 +106,15 @@ def lay_out(
     records: Sequence[Record], rows: Sequence[Row], with_videos: bool
 ) -> list[list[str]]:
     """All lines, the head first and the machine last."""
-    shown = [record for row in rows for record in final(records, row.name)]
-    videos = sorted({name for r in shown for name in r['sequences']})
-    videos = videos if with_videos else []
-    head = [*HEAD, *videos, MACHINE]
-    return [
-        head,
-        *([*cells(records, row, videos), machines(records, row)] for row in rows),
-    ]
+    names = {
+        name
+        for row in rows
+        for record in final(records, row.name)
+        for name in record['sequences']
+    }
+    videos = sorted(names) if with_videos else []
+    *head, machine = HEAD
+    return [[*head, *videos, machine], *(cells(records, row, videos) for row in rows)]
 
 
 def page(lines: Sequence[Sequence[str]]) -> str:
@@ -200,9 +195,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     args = build_parser().parse_args(argv)
     try:
-        if not Path(args.results).is_file():
-            raise ValueError(f"there is no file '{args.results}': run.py makes it")
-        records = read_records(Path(args.results))
+        for name in args.results:
+            if not Path(name).is_file():
+                raise ValueError(f"there is no file '{name}': run.py makes it")
+        records = [r for name in args.results for r in read_records(Path(name))]
         unknown = set(args.rows or ()) - {row.name for row in ROWS}
         if unknown:
             raise ValueError(f'--rows: there is no row {sorted(unknown)}')
