@@ -13,7 +13,7 @@ import torch
 from timing import Measured, median_ratio
 
 import videomac
-from videomac.utils import keep_freed_memory
+from videomac.utils import keep_freed_memory, markdown_table
 
 __all__ = ['FLOOR', 'HIGHER', 'PRODUCTS', 'tabulate']
 
@@ -87,7 +87,7 @@ def tabulate(
     rows: list[list[str]] = []
     for name in options.encoders:
         rows += _rows(name, measure(name, options))
-        text = f'{_machine(options)}\n\n{_markdown(rows)}'
+        text = f'{_machine(options)}\n\n{markdown_table(HEAD, rows, "<")}\n'
         print(text, flush=True)
         if options.out:
             Path(options.out).write_text(text)
@@ -117,13 +117,3 @@ def _rows(encoder: str, measured: Mapping[str, Measured]) -> list[list[str]]:
         ]
         for contender, it in measured.items()
     ]
-
-
-def _markdown(rows: list[list[str]]) -> str:
-    """Lay out a table."""
-    widths = [max(len(r[i]) for r in [HEAD, *rows]) for i in range(len(HEAD))]
-    lines = [HEAD, ['-' * w for w in widths], *rows]
-    return ''.join(
-        '| ' + ' | '.join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + ' |\n'
-        for line in lines
-    )

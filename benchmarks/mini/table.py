@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.mini.records import read_records
 from benchmarks.mini.rows import ROWS, Row
+from videomac.utils import markdown_table
 from videomac.visualization.figures import COLOURS, new_figure, save_figure, tidy
 
 Record = Mapping[str, Any]
@@ -127,18 +128,9 @@ def page(lines: Sequence[Sequence[str]]) -> str:
         if len(found) == 1:
             columns.remove(column)
             below.append(f'{name.capitalize()}: {found.pop()}')
-    table = markdown(list(zip(*columns, strict=True)))
+    head, *rows = zip(*columns, strict=True)
+    table = markdown_table(head, rows, '<') + '\n'
     return table + ('\n' + '. '.join(below) + '.\n' if below else '')
-
-
-def markdown(lines: Sequence[Sequence[str]]) -> str:
-    """Lay out a table whose first line is the head."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    ruled = [lines[0], ['-' * width for width in widths], *lines[1:]]
-    return ''.join(
-        '| ' + ' | '.join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + ' |\n'
-        for line in ruled
-    )
 
 
 def as_csv(lines: Sequence[Sequence[str]]) -> str:

@@ -27,8 +27,8 @@ from benchmarks.mini.records import append_record, circumstances, read_records
 from benchmarks.mini.rows import Row, find_row, fingerprint, read_config
 from benchmarks.mini.scoring import propagation_config, score
 from benchmarks.mini.split import link_split, split_videos
-from benchmarks.mini.table import markdown
 from benchmarks.mini.training import elapsed_seconds, train
+from videomac.utils import markdown_table
 
 #: What is searched, and what its values are by default.
 SPACE: dict[str, list[Any]] = {
@@ -214,11 +214,11 @@ def write_search(args: argparse.Namespace, held: Sequence[str], results: Path) -
     }
     (results.parent / 'search.json').write_text(json.dumps(search, indent=1) + '\n')
     head = ['lr', 'batch', 'warm-up', 'stage', 'final norm', 'seeds', 'J&F', 'minutes']
-    lines = [head]
+    rows = []
     for name in order:
         one = trials[name][0]
         seconds = sum(r['seconds'] for r in trials[name]) / len(trials[name])
-        lines.append(
+        rows.append(
             [
                 *(f'{one[key]:g}' for key in ('lr', 'batch', 'warmup')),
                 one['stage'],
@@ -231,7 +231,7 @@ def write_search(args: argparse.Namespace, held: Sequence[str], results: Path) -
     path = results.parent / 'search.md'
     path.write_text(
         f'Row {args.row}, {args.steps} steps a trial; J&F (%) on the validation videos '
-        f'{", ".join(held)}.\n\n{markdown(lines)}'
+        f'{", ".join(held)}.\n\n{markdown_table(head, rows, "<")}\n'
     )
     return path
 

@@ -18,7 +18,7 @@ from videomac.analysis import (
     multiply_adds,
 )
 from videomac.registry import MODELS
-from videomac.utils import CfgOptions, find_config, merge_options
+from videomac.utils import CfgOptions, find_config, markdown_table, merge_options
 
 DEFAULT = 'configs/videomac/videomac_convnextv2-small_8xb64-amp-coslr-100e_ytvos.py'
 SUFFIX = '-coslr-100e_ytvos.py'
@@ -99,19 +99,8 @@ def image_size(shape: Sequence[int] | None, cfg: Config) -> tuple[int, int]:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Lay out a Markdown table, the first column to the left."""
-    lines = [list(header), *map(list, rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
-    lines.insert(1, ['-' * widths[0], *('-' * (w - 1) + ':' for w in widths[1:])])
-    return '\n'.join(
-        '| '
-        + ' | '.join(
-            [line[0].ljust(widths[0])]
-            + [cell.rjust(w) for cell, w in zip(line[1:], widths[1:], strict=True)]
-        )
-        + ' |'
-        for line in lines
-    )
+    """Lay out a table, the first column to the left."""
+    return markdown_table(header, rows, '<' + '>' * (len(header) - 1))
 
 
 def billions(count: int | None) -> str:

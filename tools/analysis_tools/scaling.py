@@ -19,7 +19,7 @@ from videomac.analysis import (
 )
 from videomac.models import VideoMAC
 from videomac.registry import MODELS
-from videomac.utils import CfgOptions, find_config, merge_options
+from videomac.utils import CfgOptions, find_config, markdown_table, merge_options
 
 DEFAULT = 'configs/videomac/videomac_convnextv2-small_8xb64-amp-coslr-100e_ytvos.py'
 #: Of YouTube-VOS 2018 train at gap 1: 94,588 frames of 3,471 videos.
@@ -164,7 +164,7 @@ def cells(plan: Plan, found: Estimate) -> tuple[str, ...]:
 def report(cfg: Config, args: argparse.Namespace) -> str:
     """Describe what training costs."""
     work = measure(cfg)
-    rows = [HEADER]
+    rows = []
     memory = []
     for gpus in args.gpus:
         plan = make_plan(cfg, gpus, args.pairs)
@@ -173,13 +173,8 @@ def report(cfg: Config, args: argparse.Namespace) -> str:
         rows.append(cells(plan, found))
         memory.append(found)
     total = work.work * plan.passes * plan.samples * plan.repeats
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
-        '| ' + ' | '.join(c.rjust(w) for c, w in zip(row, widths, strict=True)) + ' |'
-        for row in rows
-    ]
-    lines.insert(1, '|' + '|'.join('-' * (w + 1) + ':' for w in widths) + '|')
-    lines += [
+        markdown_table(HEADER, rows, '>'),
         '',
         f'{work.work / 1e9:.2f} G multiply-adds a sample, {total / 1e15:.1f} P in all, '
         f'at {machine.rate / 1e12:.2f} T a second and GPU; '

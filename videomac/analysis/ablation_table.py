@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..evaluation.tables import write_text
+from ..utils import markdown_table
 from .paper import PaperRow, PaperTable
 
 __all__ = ['MEASURED', 'ablation_caption', 'ablation_cells', 'write_ablation']
@@ -92,9 +93,8 @@ def write_ablation(folder: Path, table: PaperTable, states: States) -> str:
         The Markdown.
     """
     lines = ablation_cells(table, states)
-    rows = [f'| {" | ".join(line)} |' for line in lines]
-    rows.insert(1, '|' + '---|' * len(lines[0]))
-    text = ablation_caption(table, states) + '\n\n' + '\n'.join(rows) + '\n'
+    cells = markdown_table(lines[0], lines[1:])
+    text = f'{ablation_caption(table, states)}\n\n{cells}\n'
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / f'{table.name}.md', text)
     buffer = io.StringIO()

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ..utils import markdown_table
 from .paper import PaperTable, paper_tables
 from .zoo_entry import ZooCost, ZooEntry, measurements, title
 
-__all__ = ['TABLES', 'markdown', 'zoo_table']
+__all__ = ['TABLES', 'zoo_table']
 
 Entries = Mapping[str, ZooEntry]
 Link = Callable[[str], str]
-
-
-def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a table."""
-    lines = [header, ['---'] * len(header), *rows]
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
 
 
 def scaled(value: int | None, unit: float) -> str:
@@ -81,7 +76,7 @@ def pretraining(entries: Entries, link: Link) -> str:
                 *(_published(entry, key) for key in ('log', 'weights')),
             ]
         )
-    return markdown(header, rows)
+    return markdown_table(header, rows)
 
 
 def finetuning(entries: Entries, link: Link) -> str:
@@ -100,7 +95,7 @@ def finetuning(entries: Entries, link: Link) -> str:
                 *(_published(entry, key) for key in ('log', 'weights')),
             ]
         )
-    return markdown(header, rows)
+    return markdown_table(header, rows)
 
 
 def rivals(entries: Entries, link: Link) -> str:
@@ -119,7 +114,7 @@ def rivals(entries: Entries, link: Link) -> str:
                 *(_published(entry, key) for key in ('log', 'weights')),
             ]
         )
-    return markdown(header, rows)
+    return markdown_table(header, rows)
 
 
 def _of_folder(entries: Entries, folder: str) -> list[ZooEntry]:
@@ -156,7 +151,7 @@ def _ablation(table: PaperTable, entries: Entries, link: Link) -> str:
                 *(scaled(cost.decoder_parameters, 1e6), scaled(cost.decoder, 1e9)),
             ]
         )
-    return markdown(header, rows)
+    return markdown_table(header, rows)
 
 
 def methods(entries: Entries, link: Link) -> str:
@@ -176,7 +171,7 @@ def _quoted(table: PaperTable, link: Link) -> str:
         [*row.about, *map(score, row.scores), link(row.config) if row.config else '-']
         for row in table.rows
     ]
-    return markdown(header, rows)
+    return markdown_table(header, rows)
 
 
 def measured(entries: Entries, link: Link, but: str | None = None) -> str:
@@ -190,7 +185,7 @@ def measured(entries: Entries, link: Link, but: str | None = None) -> str:
         changes = '<br>'.join(f'`{text}`' for text in found.get('changes') or ['none'])
         row = [link(found['config']), changes, values, found['dataset']]
         rows.append([*row, str(found['date']), found['commit']])
-    return markdown(header, rows) if rows else 'Nothing yet.'
+    return markdown_table(header, rows) if rows else 'Nothing yet.'
 
 
 def measured_trainings(entries: Entries, link: Link) -> str:

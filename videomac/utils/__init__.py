@@ -1,5 +1,6 @@
 """Small helpers without a concept of the paper."""
 
+from .markdown import markdown_table
 from .memory import keep_freed_memory
 from .options import CfgOptions, merge_options
 from .paths import configs_root, find_config, package_file, tools_root
@@ -11,6 +12,7 @@ __all__ = [
     'expand_shortcuts',
     'find_config',
     'keep_freed_memory',
+    'markdown_table',
     'merge_options',
     'package_file',
     'tools_root',
