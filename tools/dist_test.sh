@@ -16,6 +16,10 @@ config=$1
 checkpoint=$2
 gpus=$3
 shift 3
+if ! [[ $gpus =~ ^[1-9][0-9]*$ ]]; then
+    echo "$0: GPUS must be a positive number, got '$gpus'" >&2
+    exit 2
+fi
 
 exec "${PYTHON:-python}" -m torch.distributed.run \
     --nnodes="${NNODES:-1}" \

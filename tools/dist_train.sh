@@ -19,6 +19,10 @@ fi
 config=$1
 gpus=$2
 shift 2
+if ! [[ $gpus =~ ^[1-9][0-9]*$ ]]; then
+    echo "$0: GPUS must be a positive number, got '$gpus'" >&2
+    exit 2
+fi
 
 # torchrun takes any exit status but 0 for a crash, so train.py notes its own here.
 VIDEOMAC_EXIT_NOTE=$(mktemp)

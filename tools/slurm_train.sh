@@ -8,6 +8,8 @@
 #                Without it, this waits for the run, which then exits with status 75
 # GPUS           of the whole job (default 8)
 # GPUS_PER_NODE  (default: 8, or GPUS if that is fewer)
+# GRES           what a node has to have (default gpu:GPUS_PER_NODE; none where there are no
+#                GPUs, and GPUS is the number of processes)
 # CPUS_PER_TASK  (default 5)
 # SAVE_TIME      seconds before the end of the job's time at which to save (default 120)
 # SRUN_ARGS      further arguments of srun, separated by spaces
@@ -18,7 +20,7 @@ if [ $# -lt 4 ]; then
     echo "usage: $0 PARTITION JOB_NAME CONFIG WORK_DIR [arguments of train.py ...]" >&2
     exit 2
 fi
-all=("$@")
+arguments=("$@")
 partition=$1
 job_name=$2
 config=$3
@@ -27,17 +29,22 @@ shift 4
 
 preempted=75 # exit status of a run that was asked to stop and has saved
 gpus=${GPUS:-8}
+if ! [[ $gpus =~ ^[1-9][0-9]*$ ]]; then
+    echo "$0: GPUS must be a positive number, got '$gpus'" >&2
+    exit 2
+fi
 gpus_per_node=${GPUS_PER_NODE:-$((gpus < 8 ? gpus : 8))}
 read -r -a srun_args <<<"${SRUN_ARGS:-}"
 read -r -a sbatch_args <<<"${SBATCH_ARGS:-}"
 job=(
     --partition="$partition"
     --job-name="$job_name"
-    --gres="gpu:$gpus_per_node"
     --ntasks="$gpus"
     --ntasks-per-node="$gpus_per_node"
     --cpus-per-task="${CPUS_PER_TASK:-5}"
 )
+gres=${GRES:-gpu:$gpus_per_node}
+[ "$gres" = none ] || job+=("--gres=$gres")
 signal=--signal=USR1@${SAVE_TIME:-120}
 
 if [ -n "${SUBMIT:-}" ]; then
@@ -46,7 +53,7 @@ if [ -n "${SUBMIT:-}" ]; then
     exec sbatch "${job[@]}" "$signal" --requeue --open-mode=append \
         --output="$work_dir/slurm-%j.out" \
         ${sbatch_args[@]+"${sbatch_args[@]}"} \
-        --wrap "SUBMIT= $(printf '%q ' "${BASH_SOURCE[0]}" "${all[@]}")"
+        --wrap "SUBMIT= $(printf '%q ' "${BASH_SOURCE[0]}" "${arguments[@]}")"
 fi
 
 # In a batch job the signal is the job's.

@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
@@ -18,10 +19,10 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from videomac.checkpoints import UnusableCheckpointError
-from videomac.engine import NonFiniteError, Preempted
+from videomac.engine import NonFiniteError, Preempted, batches_per_step, check_loader
 from videomac.engine.checkpoint_files import CheckpointError, check_folder
 from videomac.engine.restart import choose_start, is_first_process
-from videomac.utils import CfgOptions, find_config, merge_options
+from videomac.utils import CfgOptions, find_config, merge_options, plain_errors
 from videomac.utils.distributed import (
     end_processes,
     prepare_cpu_processes,
@@ -29,6 +30,7 @@ from videomac.utils.distributed import (
 )
 from videomac.utils.memory import keep_freed_memory
 
+NEEDED = ('model', 'train_cfg', 'train_dataloader', 'optim_wrapper')
 DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # Seconds until a batch that does not come is an error. NCCL gives up after 600, and its
 # error would say nothing of the data.
@@ -95,12 +97,9 @@ def use_amp(cfg: Config) -> None:
 def count_whole_step(cfg: Config) -> None:
     """Let mmengine scale the learning rate to all samples of a step.
 
-    It counts processes and batch size alone. What an iteration lacks is taken from the
-    batch size that it compares with.
+    What it does not count is taken from the batch size that it compares with.
     """
-    accumulated = cfg.get('optim_wrapper', {}).get('accumulative_counts', 1)
-    dataset = cfg.get('train_dataloader', {}).get('dataset', {})
-    factor = accumulated * dataset.get('repeats', 1)
+    factor = batches_per_step(cfg)
     if factor == 1:
         return
     cfg.auto_scale_lr.base_batch_size /= factor
@@ -183,23 +182,53 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     return cfg
 
 
+def check_inputs(cfg: Config, args: argparse.Namespace) -> None:
+    """Look for what is not there before anything is built.
+
+    Raises:
+        ValueError: The config trains nothing.
+        FileNotFoundError: There is no such checkpoint, or no such data.
+    """
+    missing = [name for name in NEEDED if not cfg.get(name)]
+    if missing:
+        raise ValueError(
+            f"'{args.config}' has no {' and no '.join(missing)}: it trains nothing. "
+            'tools/test.py runs configs of evaluation'
+        )
+    named = args.resume not in (None, 'auto') and '://' not in args.resume
+    if named and not Path(args.resume).exists():
+        raise FileNotFoundError(f"--resume: there is no checkpoint '{args.resume}'")
+    # Sources of pairs of frames say more about what they expect.
+    root = cfg.train_dataloader.dataset.get('data_root')
+    if root and '://' not in root and not Path(root).is_dir():
+        raise FileNotFoundError(
+            f"train_dataloader.dataset.data_root: there is no folder '{root}'"
+        )
+
+
+def build_runner(args: argparse.Namespace) -> Any:
+    """Read the config and build what it describes, the training data included."""
+    cfg = merge_args(Config.fromfile(find_config(args.config)), args)
+    check_inputs(cfg, args)
+    prepare_cpu_processes(cfg)
+    prepare_restarted_processes(cfg)
+    keep_freed_memory()
+    if is_first_process():
+        check_folder(cfg.work_dir)
+    choose_start(cfg, newest=args.resume == 'auto')
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    # The runner would do this first of all; here it still is the config's fault.
+    check_loader(runner.train_loop.dataloader, runner.world_size)
+    return runner
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and train."""
     args = build_parser().parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    with plain_errors('train.py'):
+        runner = build_runner(args)
     try:
-        config = find_config(args.config)
-    except FileNotFoundError as error:
-        raise SystemExit(f'train.py: {error}') from None
-    cfg = merge_args(Config.fromfile(config), args)
-    prepare_cpu_processes(cfg)
-    prepare_restarted_processes(cfg)
-    keep_freed_memory()
-    try:
-        if is_first_process():
-            check_folder(cfg.work_dir)
-        choose_start(cfg, newest=args.resume == 'auto')
-        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         runner.train()
     except (CheckpointError, NonFiniteError, UnusableCheckpointError) as error:
         raise SystemExit(f'train.py: {error}') from error

@@ -129,7 +129,7 @@ def read_config(
         warmup: Share of the steps that warm up; the config's by default.
     """
     cfg = Config.fromfile(CONFIGS / f'{row.config}.py')
-    merge_options(cfg, dict(options) if options else None)
+    merge_options(cfg, options, read=('features', 'warmup_steps'))
     steps = cfg.train_cfg.max_iters if steps is None else steps
     share = cfg.warmup_steps / cfg.max_steps if warmup is None else warmup
     schedule(cfg, steps, max(1, round(share * steps)))

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from mmengine.config import Config
 
 from benchmarks.mini.options import add_shared_options
+from benchmarks.mini.plans import read_plan, write_plan
 from benchmarks.mini.records import append_record, circumstances, read_records
 from benchmarks.mini.rows import ROWS, Row, find_row, fingerprint, read_config
 from benchmarks.mini.scoring import propagation_config, score
@@ -87,7 +88,9 @@ def check(args: argparse.Namespace) -> tuple[Row, Path, Path]:
     return row, *folders
 
 
-def make_plan(args: argparse.Namespace, cfg: Config, folder: Path) -> dict[str, Any]:
+def make_plan(
+    args: argparse.Namespace, row: Row, cfg: Config, folder: Path
+) -> dict[str, Any]:
     """Decide how many steps a row is trained for, once for all its seeds.
 
     Raises:
@@ -99,19 +102,12 @@ def make_plan(args: argparse.Namespace, cfg: Config, folder: Path) -> dict[str, 
         budget_minutes=args.budget_minutes,
         score_options=json.loads(json.dumps(args.score_options, default=str)),
     )
-    path = folder / 'plan.json'
-    if path.exists():
-        plan: dict[str, Any] = json.loads(path.read_text())
-        changed = [name for name, value in asked.items() if plan.get(name) != value]
-        if changed:
-            raise ValueError(
-                f"'{folder}' has results of this row with other settings "
-                f'({", ".join(changed)}): name another folder with --work-dir'
-            )
+    plan = read_plan(folder, asked)
+    if plan is not None:
         return plan
     steps = args.steps or cfg.train_cfg.max_iters
     seconds = None
-    if args.budget_minutes is not None:
+    if args.budget_minutes is not None and row.trained:
         seconds = seconds_a_step(cfg, folder / 'trial')
         steps = int(60 * args.budget_minutes / seconds)
         if steps < LEAST:
@@ -120,8 +116,7 @@ def make_plan(args: argparse.Namespace, cfg: Config, folder: Path) -> dict[str, 
                 f'of {seconds:.2f} s, and {LEAST} are needed'
             )
     plan = {**asked, 'steps': steps, 'trial_seconds_a_step': seconds}
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(plan, indent=1) + '\n')
+    write_plan(folder, plan)
     return plan
 
 
@@ -162,9 +157,29 @@ class Measurement:
         """Steps that are not scored yet."""
         return [step for step in self.steps if self.key(step) not in done]
 
+    def checkpoint(self, step: int) -> Path:
+        """Where a training leaves a checkpoint."""
+        return self.folder / f'iter_{step}.pth'
+
+    def check(self, done: set[tuple[str, int, int]]) -> None:
+        """Check that what is to be scored is there, or will be.
+
+        Raises:
+            ValueError: The training is over and has not kept a checkpoint.
+        """
+        if not self.row.trained or not self.checkpoint(self.steps[-1]).exists():
+            return
+        gone = [step for step in self.missing(done) if not self.checkpoint(step).exists()]
+        if gone:
+            raise ValueError(
+                f"'{self.folder}' has no checkpoint of step {gone[0]}: the training was "
+                'done with other --points. Give those, or name another folder with '
+                '--work-dir'
+            )
+
     def run(self, done: set[tuple[str, int, int]], results: Path) -> None:
         """Train and score what is not done."""
-        if self.row.trained and not (self.folder / f'iter_{self.steps[-1]}.pth').exists():
+        if self.row.trained and not self.checkpoint(self.steps[-1]).exists():
             train(self.cfg, self.folder, self.points)
         for step in self.missing(done):
             record = self.measure(step)
@@ -177,7 +192,7 @@ class Measurement:
 
     def measure(self, step: int) -> dict[str, Any]:
         """Score a checkpoint and describe how it was made."""
-        checkpoint = self.folder / f'iter_{step}.pth' if self.row.trained else None
+        checkpoint = self.checkpoint(step) if self.row.trained else None
         found = score(self.scoring, checkpoint, self.folder / f'scores_{step}')
         frames = step * self.cfg.train_dataloader.batch_size * frames_of(self.cfg)
         cost = step_cost(self.cfg)
@@ -211,20 +226,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         results, folder = work_dir / 'results.jsonl', work_dir / row.name
         records = read_records(results)
         first = read_config(row, train_root, 0, args.steps, args.cfg_options)
-        plan = make_plan(args, first, folder)
+        plan = make_plan(args, row, first, folder)
+        done = {(r['row'], r['seed'], r['step']) for r in records}
+        todo = []
+        for seed in dict.fromkeys(args.seeds):
+            cfg = read_config(row, train_root, seed, plan['steps'], args.cfg_options)
+            scoring = propagation_config(cfg, test_root, seed, args.score_options)
+            one = Measurement(
+                row, seed, cfg, scoring, folder / f'seed{seed}', args.points
+            )
+            one.check(done)
+            if one.missing(done):
+                todo.append(one)
+            else:
+                print(f'{row.name}, seed {seed}: done before')
     except (OSError, ValueError) as error:
         print(f'run.py: {error}', file=sys.stderr)
         return 1
-    done = {(r['row'], r['seed'], r['step']) for r in records}
-    todo = []
-    for seed in dict.fromkeys(args.seeds):
-        cfg = read_config(row, train_root, seed, plan['steps'], args.cfg_options)
-        scoring = propagation_config(cfg, test_root, seed, args.score_options)
-        one = Measurement(row, seed, cfg, scoring, folder / f'seed{seed}', args.points)
-        if one.missing(done):
-            todo.append(one)
-        else:
-            print(f'{row.name}, seed {seed}: done before')
     start = time.perf_counter()
     for i, one in enumerate(todo, start=1):
         one.run(done, results)

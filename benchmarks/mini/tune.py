@@ -3,7 +3,7 @@
 
 The split is that of split.py; the test videos are not read. A trial is trained once, and
 scored with the features of every stage that is asked about. What is done is not done
-again; the search is written down in search.json and search.md, failures included.
+again; the search is written down in search.json and search.md.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from mmengine.config import Config
 
 from benchmarks.mini.options import add_shared_options
+from benchmarks.mini.plans import read_plan, write_plan
 from benchmarks.mini.records import append_record, circumstances, read_records
 from benchmarks.mini.rows import Row, find_row, fingerprint, read_config
 from benchmarks.mini.scoring import propagation_config, score
@@ -144,6 +145,22 @@ def trial_config(
     return read_config(row, root, seed, args.steps, options, trial['warmup'])
 
 
+def keep_plan(args: argparse.Namespace, row: Row, root: Path, folder: Path) -> None:
+    """Hold a folder to what all trials of a search have in common.
+
+    Raises:
+        ValueError: There is another search in it.
+    """
+    asked = dict(
+        row=row.name,
+        steps=args.steps,
+        config=fingerprint(read_config(row, root, 0, args.steps, args.cfg_options)),
+        score_options=json.loads(json.dumps(args.score_options, default=str)),
+    )
+    if read_plan(folder, asked) is None:
+        write_plan(folder, asked)
+
+
 def run_trial(
     args: argparse.Namespace,
     cfg: Config,
@@ -154,19 +171,11 @@ def run_trial(
     """Train a trial and score the readings that are not there yet."""
     folder = results.parent / name_of(trial) / f'seed{cfg.seed}'
     checkpoint = folder / f'iter_{args.steps}.pth'
-    done = {}
-    for record in read_records(results):
-        done[record['row'], record['seed'], record['step']] = record['config']
+    done = {(record['row'], record['seed']) for record in read_records(results)}
     for chosen, norm in readings(args, args.last_stage):
         stage = shown(chosen)
         name = f'{name_of(trial)}_stage{stage}{"" if norm else "_no-norm"}'
-        before = done.get((name, cfg.seed, args.steps))
-        if before not in (None, fingerprint(cfg)):
-            raise ValueError(
-                f"'{results}' has results of {name} with another config: name another "
-                'folder with --work-dir'
-            )
-        if before is not None:
+        if (name, cfg.seed) in done:
             continue
         if not checkpoint.exists():
             train(cfg, folder)
@@ -254,6 +263,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # A row whose features are those of stage -1 has that one alone.
         args.last_stage = 0 if configs[0][1].features.out_stage == -1 else 3
         readings(args, args.last_stage)
+        keep_plan(args, row, root, work_dir)
     except (OSError, ValueError) as error:
         print(f'tune.py: {error}', file=sys.stderr)
         return 1

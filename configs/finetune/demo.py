@@ -2,6 +2,7 @@
 # in a few classes, {train,val}/<class>/<image>.
 _base_ = ['./videomac_convnextv2-tiny_8xb128-amp-coslr-300e_in1k.py']
 
+work_dir = 'work_dirs/finetune_demo'  # not that of configs/videomac/demo.py
 data_root = 'data/images'
 num_classes = 2
 checkpoint = 'work_dirs/demo/iter_260.pth'
@@ -71,8 +72,6 @@ val_dataloader = dict(
     num_workers=num_workers,
     dataset=dict(data_root=data_root, pipeline=test_pipeline))
 test_dataloader = val_dataloader
-val_evaluator = dict(topk=(1, ))
-test_evaluator = val_evaluator
 
 optim_wrapper = dict(
     optimizer=dict(lr=lr),

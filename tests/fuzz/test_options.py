@@ -71,7 +71,7 @@ def check(options: list[str]) -> None:
     cfg = config()
     with audited() as seen:
         try:
-            merge_options(cfg, parsed(options))
+            merge_options(cfg, parsed(options), read=('a', 'l', 's'))
         except SystemExit:
             pass
         else:
@@ -125,4 +125,4 @@ def test_keys_that_would_be_code_in_a_dumped_config(
 
 def test_what_does_not_fit_is_named() -> None:
     with pytest.raises(SystemExit, match=r'--cfg-options l\.9: does not fit .*Index 9'):
-        merge_options(config(), parsed(['l.9=7']))
+        merge_options(config(), parsed(['l.9=7']), read=('l',))

@@ -268,7 +268,6 @@ def knn_config(folder: Path) -> Path:
         "    init_cfg=dict(type='Pretrained', checkpoint=None)))\n"
         'test_dataloader = dict(num_workers=0, persistent_workers=False)\n'
         'test_cfg = dict(bank_dataloader=dict(num_workers=0))\n'
-        'test_evaluator = dict(topk=(1,))\n'
     )
     return path
 

@@ -78,6 +78,27 @@ def test_plain_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert cells(row) == ['ImageClassifier', '11.69', '1.814', '-', '-']
 
 
+def test_features_of_propagation(capsys: pytest.CaptureFixture[str]) -> None:
+    config = 'propagation/davis2017/mini_convnextv2-atto_s8_davis2017.py'
+    counts = {}
+    for stride in (8, 32):
+        change = ['--cfg-options', f'model.backbone.output_stride={stride}']
+        tool.main([config, '--shape', '128', *change])
+        printed = capsys.readouterr().out
+        (row,) = [ln for ln in printed.splitlines() if ln.startswith('| FeatureEx')]
+        counts[stride] = float(cells(row)[2])
+    # Per cell nothing changes; stages 2 and 3 have 4 and 16 times the cells at stride 8.
+    blocks = {2: (6, 160), 3: (2, 320)}
+    macs = {n: depth * (8 * c * c + 49 * c) for n, (depth, c) in blocks.items()}
+    downsampling = {2: 4 * 80 * 160, 3: 4 * 160 * 320}
+    cells_at = {2: (128 // 16) ** 2, 3: (128 // 32) ** 2}
+    more = sum(
+        (factor - 1) * cells_at[n] * (macs[n] + downsampling[n])
+        for n, factor in ((2, 4), (3, 16))
+    )
+    assert counts[8] - counts[32] == pytest.approx(more / 1e9, abs=0.002)
+
+
 @pytest.mark.parametrize(
     ('args', 'message'),
     [

@@ -134,3 +134,33 @@ def test_signals_reach_srun(slurm: Path, name: str) -> None:
     finally:
         script.kill()
     assert recorded(slurm, 'scontrol') == ['requeue', '7']
+
+
+def test_what_a_node_has_to_have(slurm: Path) -> None:
+    """GPUs, unless the cluster has none."""
+    assert launch(slurm, GPUS='16').returncode == 0
+    assert '--gres=gpu:8' in recorded(slurm, 'srun')
+    (slurm / 'srun.arguments').unlink()
+    assert launch(slurm, GPUS='4', GRES='none').returncode == 0
+    asked = recorded(slurm, 'srun')
+    assert '--ntasks=4' in asked
+    assert not [each for each in asked if each.startswith('--gres')]
+
+
+@pytest.mark.parametrize('number', ['0', 'arguments', '-1', '2.5'])
+def test_gpus_must_be_a_number(slurm: Path, number: str) -> None:
+    """Whatever the variable holds, a name of the script's own too."""
+    done = launch(slurm, GPUS=number)
+    assert done.returncode == 2
+    assert f"GPUS must be a positive number, got '{number}'" in done.stderr
+    assert not recorded(slurm, 'srun')
+
+
+@pytest.mark.parametrize('words', [['c.py', '--resume'], ['8', 'c.py'], ['c.py', '0']])
+def test_launchers_of_one_machine_want_a_number_too(words: list[str]) -> None:
+    """Not torchrun, whose error would not say what was meant."""
+    for name, more in (('dist_train.sh', []), ('dist_test.sh', ['none'])):
+        command = [str(tools_root() / name), words[0], *more, words[1]]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert f"GPUS must be a positive number, got '{words[1]}'" in done.stderr

@@ -84,11 +84,14 @@ def test_work_dir_priority() -> None:
 def test_cfg_options() -> None:
     """Nested keys, lists and tuples."""
     cfg = merged(
-        '--cfg-options', 'model.masking.ratio=0.9', 'pairs=[(1,2),(3,4)]', 'names=a,b'
+        '--cfg-options',
+        'model.masking.ratio=0.9',
+        'model.pairs=[(1,2),(3,4)]',
+        'model.names=a,b',
     )
     assert cfg.model.masking.ratio == 0.9
-    assert cfg.pairs == [(1, 2), (3, 4)]
-    assert cfg['names'] == ['a', 'b']
+    assert cfg.model.pairs == [(1, 2), (3, 4)]
+    assert cfg.model.names == ['a', 'b']
 
 
 @pytest.mark.parametrize('cuda', [False, True])

@@ -115,6 +115,10 @@ def test_tool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert '80 iterations, 4 an epoch' in printed
     assert 'largest 0.0005 in iteration 40' in printed
     assert 'target_momentum: 0.996 at first' in printed
+    # Four iterations to a step are the whole batch.
+    collected = ['train_cfg.max_epochs=20', 'optim_wrapper.accumulative_counts=4']
+    tool.main([*args, '--auto-scale-lr', '--cfg-options', *collected])
+    assert 'largest 0.002 in iteration 40' in capsys.readouterr().out
     assert Image.open(out).size[0] > 600
     with pytest.raises(SystemExit, match=r'ytvos.*--samples'):
         tool.main([config, '--out', str(out)])

@@ -18,7 +18,13 @@ from videomac.analysis import (
     multiply_adds,
 )
 from videomac.registry import MODELS
-from videomac.utils import CfgOptions, find_config, markdown_table, merge_options
+from videomac.utils import (
+    CfgOptions,
+    find_config,
+    markdown_table,
+    merge_options,
+    plain_errors,
+)
 
 DEFAULT = 'configs/videomac/videomac_convnextv2-small_8xb64-amp-coslr-100e_ytvos.py'
 SUFFIX = '-coslr-100e_ytvos.py'
@@ -200,13 +206,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         cfg = Config.fromfile(find_config(args.config))
     except FileNotFoundError as error:
         raise SystemExit(f'get_flops.py: {error}') from None
-    merge_options(cfg, args.cfg_options)
+    merge_options(cfg, args.cfg_options, read=('image_size',))
     if 'model' not in cfg:
         raise SystemExit(f"get_flops.py: the config '{args.config}' has no model")
-    try:
+    if 'network' in cfg.model.get('backbone', {}):
+        # Of label propagation, the features: the encoder at its output stride.
+        cfg.model = cfg.model.backbone
+    with plain_errors('get_flops.py'):
         print(report(cfg, image_size(args.shape, cfg), args.depth))
-    except ValueError as error:
-        raise SystemExit(f'get_flops.py: {error}') from None
 
 
 if __name__ == '__main__':

@@ -196,7 +196,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         cfg = Config.fromfile(find_config(args.config))
     except FileNotFoundError as error:
         raise SystemExit(f'scaling.py: {error}') from None
-    merge_options(cfg, args.cfg_options)
+    merge_options(cfg, args.cfg_options, read=('image_size',))
     missing = [k for k in ('model', 'train_dataloader', 'train_cfg') if not cfg.get(k)]
     if missing:
         raise SystemExit(

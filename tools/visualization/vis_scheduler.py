@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from videomac.engine import batches_per_step
 from videomac.registry import DATASETS
 from videomac.utils import CfgOptions, find_config, merge_options
 from videomac.visualization.schedules import (
@@ -82,7 +83,7 @@ def draw(args: argparse.Namespace) -> str:
         base = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
         if base is None:
             raise ValueError('the config has no auto_scale_lr.base_batch_size')
-        batch = args.gpus * cfg.train_dataloader.batch_size
+        batch = args.gpus * cfg.train_dataloader.batch_size * batches_per_step(cfg)
         cfg.optim_wrapper.optimizer.lr *= batch / base
     epoch = epoch_length(cfg, args.samples, args.gpus)
     found = schedules(cfg, epoch, Line())

@@ -97,7 +97,7 @@ class JHMDBDataset(PropagationDataset):
         path = self.data_root / self.list_file
         lines = read_names(
             path,
-            'Set dataset.list_file to the list of the split, lines of '
+            'Set test_dataloader.dataset.list_file to the list of the split, lines of '
             '"<joint_positions.mat> <folder of frames>"',
         )
         return [_video_of(line, path, number) for number, line in lines]

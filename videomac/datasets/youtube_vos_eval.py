@@ -81,7 +81,8 @@ class YouTubeVOSDataset(PropagationDataset):
             }
         except FileNotFoundError:
             raise FileNotFoundError(
-                f"there is no '{path}'. Set dataset.data_root to the folder of the "
+                f"there is no '{path}'. Set "
+                'test_dataloader.dataset.data_root to the folder of the '
                 'split, which holds JPEGImages, Annotations and meta.json'
             ) from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -4,6 +4,7 @@ from .markdown import markdown_table
 from .memory import keep_freed_memory
 from .options import CfgOptions, merge_options
 from .paths import configs_root, find_config, package_file, tools_root
+from .plain_errors import plain_errors
 from .shortcuts import expand_shortcuts
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     'markdown_table',
     'merge_options',
     'package_file',
+    'plain_errors',
     'tools_root',
 ]

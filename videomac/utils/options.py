@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from inspect import signature
 from typing import Any
 
 from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
 
 from .shortcuts import expand_shortcuts
 
 __all__ = ['CfgOptions', 'merge_options']
+
+#: Names at the top of a config that are read, and are no arguments of mmengine's runner.
+NAMES = (
+    *('compile', 'find_unused_parameters', 'model_wrapper_cfg', 'runner_type'),
+    'shortcuts',
+)
+MOST = 4  # suggestions
+HINT = 'See the names with tools/misc/print_config.py CONFIG'
 
 
 class CfgOptions(DictAction):  # type: ignore[misc]
@@ -43,21 +53,62 @@ class CfgOptions(DictAction):  # type: ignore[misc]
             parser.error(f'{option_string}: {error or "nested too deep"}')
 
 
-def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> None:
+def merge_options(
+    cfg: Config, options: Mapping[str, Any] | None, read: Collection[str] = ()
+) -> None:
     """Change a config as the command line says, with the config's shortcuts.
 
     Args:
         cfg: The config; it is changed.
         options: What :class:`CfgOptions` made; may be None.
+        read: Names at the top of the config that the caller reads, beside those that
+            mmengine's runner does.
 
     Raises:
-        SystemExit: An option does not fit the config.
+        SystemExit: An option does not fit the config, or would change nothing.
     """
+    options = options or {}
+    _check_names(cfg, options, read)
     try:
         cfg.merge_from_dict(expand_shortcuts(cfg, options))
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
-        names = ', '.join(options or ())
+        names = ', '.join(options)
         raise SystemExit(
-            f'--cfg-options {names}: does not fit the config ({error}). See the names '
-            'with tools/misc/print_config.py CONFIG'
+            f'--cfg-options {names}: does not fit the config ({error}). {HINT}'
         ) from error
+
+
+def _check_names(cfg: Config, options: Mapping[str, Any], read: Collection[str]) -> None:
+    """Refuse names that nobody reads.
+
+    A variable of a config file, such as ``lr``, has done its work when the file has been
+    read: to change it later changes nothing, and a run would train with the old value.
+    """
+    known = {*signature(Runner.__init__).parameters, *NAMES, *read}
+    for name in options:
+        top, _, _ = name.partition('.')
+        if top in known or name in (cfg.get('shortcuts') or {}):
+            continue
+        same = [
+            place
+            for place in _places({key: cfg[key] for key in cfg if key in known})
+            if place.rpartition('.')[2] == name.rpartition('.')[2]
+        ]
+        meant = f'Did you mean {" or ".join(same[:MOST])}? ' if same else ''
+        raise SystemExit(
+            f"--cfg-options {name}: nothing reads '{top}' at the top of this config, and "
+            f'to change it would change nothing. {meant}{HINT}'
+        )
+
+
+def _places(node: Any, prefix: str = '') -> Iterator[str]:
+    """Dotted names of all values of a config."""
+    if isinstance(node, Mapping):
+        pairs: Iterable[tuple[Any, Any]] = node.items()
+    elif isinstance(node, list | tuple):
+        pairs = enumerate(node)
+    else:
+        return
+    for key, value in pairs:
+        yield f'{prefix}{key}'
+        yield from _places(value, f'{prefix}{key}.')

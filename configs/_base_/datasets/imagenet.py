@@ -85,7 +85,7 @@ val_dataloader = dict(
         pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
-val_evaluator = dict(type='mmpretrain.Accuracy', topk=(1, 5))
+val_evaluator = dict(type='ClassAccuracy', topk=(1, 5))
 test_evaluator = val_evaluator
 
 # --cfg-options data_root=FOLDER num_classes=2 ...: what one name stands for

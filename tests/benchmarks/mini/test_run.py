@@ -68,12 +68,21 @@ def test_a_row_is_trained_scored_noted_and_then_skipped(
     other = words(data, tmp_path, 'videomac', '--seeds', '0', '--steps', '5')
     assert run.main(other) == 1
     assert 'asked_steps' in capsys.readouterr().err
+    # A checkpoint that was not kept cannot be scored later.
+    command[command.index('--points') + 1] = '4'
+    assert run.main(command) == 1
+    assert 'no checkpoint of step 1: ' in capsys.readouterr().err
 
 
 def test_seeds_of_the_random_row_differ_and_nothing_is_trained(
     data: Path, tmp_path: Path
 ) -> None:
-    assert run.main(words(data, tmp_path, 'random', '--seeds', '0', '1')) == 0
+    # Nor is anything timed, for which there would have to be training videos.
+    only = tmp_path / 'only'
+    only.mkdir()
+    (only / 'davis2017').symlink_to(data / 'davis2017')
+    more = ('--seeds', '0', '1', '--budget-minutes', '1')
+    assert run.main(words(only, tmp_path, 'random', *more)) == 0
     zero, one = records(tmp_path)
     assert (zero['seed'], one['seed']) == (0, 1)
     assert zero['J&F'] != one['J&F']
@@ -137,7 +146,8 @@ def test_tuning_writes_the_search_down_and_is_not_repeated(
     command = ['--data', str(only), '--work-dir', str(tmp_path / 'tune'), '--steps', '4']
     command += ['--lr', '1e-3', '1e-2', '--batch', '2', '--warmup', '0.5']
     command += ['--stages', '2', '1,3', '--cfg-options']
-    command += [each for each in TRAINING if 'batch' not in each]
+    options = [each for each in TRAINING if 'batch' not in each]
+    command += options
     command += ['--score-options', *SCORING]
     assert tune.main(command) == 0
     search = json.loads((tmp_path / 'tune' / 'search.json').read_text())
@@ -156,6 +166,13 @@ def test_tuning_writes_the_search_down_and_is_not_repeated(
     assert (tmp_path / 'tune' / 'search.md').read_text().count('\n| ') == 8
     before = (tmp_path / 'tune' / 'trials.jsonl').read_bytes()
     assert tune.main(command) == 0
+    assert (tmp_path / 'tune' / 'trials.jsonl').read_bytes() == before
+    # Another search does not get into the same table.
+    options += ['model.masking.symmetric=False']
+    for change in (['--steps', '5'], ['--stages', '3', '--cfg-options', *options]):
+        capsys.readouterr()
+        assert tune.main([*command, *change]) == 1
+        assert 'results with other settings' in capsys.readouterr().err
     assert (tmp_path / 'tune' / 'trials.jsonl').read_bytes() == before
 
 

@@ -56,7 +56,7 @@ class FrameFolders(FrameSource):
             raise FileNotFoundError(
                 f'data_root {self.data_root!r} is not a folder; expected a folder with '
                 'one folder of frames per video (at any depth). Set '
-                'dataset.source.data_root to where the videos are'
+                'train_dataloader.dataset.source.data_root to where the videos are'
             )
         # Most videos of a data set have the same frame names: share one tuple of them.
         shared: dict[tuple[str, ...], tuple[str, ...]] = {}

@@ -86,7 +86,8 @@ class VideoList(FrameSource):
         if not os.path.isfile(self.list_file):
             raise FileNotFoundError(
                 f'list_file {self.list_file!r} does not exist; expected a text file '
-                'with one video per line. Correct dataset.source.list_file'
+                'with one video per line. Correct '
+                'train_dataloader.dataset.source.list_file'
             )
         for number, entry in read_lines(self.list_file):
             if not entry.startswith('#'):
@@ -98,7 +99,7 @@ class VideoList(FrameSource):
             raise ValueError(
                 f'{self.list_file}:{number}: {entry!r} leads out of data_root '
                 f'{self.data_root!r}; if you trust the list, set '
-                'dataset.source.outside=True'
+                'train_dataloader.dataset.source.outside=True'
             )
         path = os.path.join(self.data_root, entry)
         if os.path.isfile(path):
@@ -107,7 +108,7 @@ class VideoList(FrameSource):
             raise FileNotFoundError(
                 f'{self.list_file}:{number}: {path!r} does not exist; expected a folder '
                 'of frames or a video file, one path per line and nothing after it, '
-                'relative to dataset.source.data_root'
+                'relative to train_dataloader.dataset.source.data_root'
             )
         frames = image_names(os.listdir(path), IMAGE_SUFFIXES)
         if not frames:

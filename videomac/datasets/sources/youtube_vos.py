@@ -48,7 +48,8 @@ class YouTubeVOS(FrameSource):
             raise FileNotFoundError(
                 f'{self._folders.data_root!r} is not a folder; expected YouTube-VOS as '
                 '<data_root>/JPEGImages/<video>/<frame>.jpg. Unpack train.zip or '
-                'train_all_frames.zip and set dataset.source.data_root to its folder'
+                'train_all_frames.zip and set '
+                'train_dataloader.dataset.source.data_root to its folder'
             )
         videos = self._folders.scan()
         listed = self._listed()
