@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import find_latest_checkpoint
 from mmengine.visualization import Visualizer
@@ -37,6 +38,10 @@ class SignalHook(Hook):
         if (runner.iter, where) == (self.at, self.where):
             os.kill(os.getpid(), self.number)
 
+    def before_train(self, runner: Any) -> None:
+        """Send it before there is anything to save."""
+        self._send(runner, 'before_train')
+
     def before_train_iter(self, runner: Any, *args: Any, **kwargs: Any) -> None:
         """Send it while training."""
         self._send(runner, 'before_train_iter')
@@ -44,6 +49,10 @@ class SignalHook(Hook):
     def before_val_iter(self, runner: Any, *args: Any, **kwargs: Any) -> None:
         """Send it while validating."""
         self._send(runner, 'before_val_iter')
+
+    def before_test_iter(self, runner: Any, *args: Any, **kwargs: Any) -> None:
+        """Send it while testing."""
+        self._send(runner, 'before_test_iter')
 
 
 def changes(tmp_path: Path, by_epoch: bool, *sent: dict[str, Any]) -> dict[str, Any]:
@@ -106,23 +115,128 @@ def test_only_one_such_file_is_kept(tmp_path: Path) -> None:
     assert names == ['iter_12.pth']
 
 
-def test_stop_in_a_validation(tmp_path: Path) -> None:
-    """The resumed run repeats the validation, and is the same otherwise."""
-    data = settings(tmp_path)['train_dataloader']
+def averages(runner: Runner) -> dict[str, torch.Tensor]:
+    """The averaged weights of a run, if it has any."""
+    hooks = [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
+    return hooks[0].ema_model.state_dict() if hooks else {}
+
+
+def validation(folder: Path) -> dict[str, Any]:
+    """Validate after each epoch, on 5 batches."""
+    data = settings(folder)['train_dataloader']
     data['sampler'] = dict(type='DefaultSampler', shuffle=False)
-    results = dict(type='mmengine.DumpResults', out_file_path=str(tmp_path / 'all.pkl'))
-    validation = dict(val_dataloader=data, val_cfg=dict(), val_evaluator=results)
-    plain = changes(tmp_path, True)
-    whole = train(tmp_path / 'whole', randomness=dict(seed=1), **plain, **validation)
-    where = dict(at=10, name='SIGTERM', where='before_val_iter')
-    sent = changes(tmp_path, True, where)
+    results = dict(type='mmengine.DumpResults', out_file_path=str(folder / 'all.pkl'))
+    return dict(val_dataloader=data, val_cfg=dict(), val_evaluator=results)
+
+
+@pytest.mark.parametrize(
+    'average',
+    [
+        None,
+        dict(type='mmengine.EMAHook'),
+        dict(type='mmpretrain.EMAHook', update_buffers=True, priority='ABOVE_NORMAL'),
+        dict(type='mmpretrain.EMAHook', evaluate_on_ema=False, evaluate_on_origin=True),
+        dict(type='mmpretrain.EMAHook', evaluate_on_origin=True),
+    ],
+    ids=['plain', 'mmengine', 'buffers', 'origin', 'both'],
+)
+def test_stop_in_a_validation(tmp_path: Path, average: dict[str, Any] | None) -> None:
+    """The resumed run repeats the validation, and is the same otherwise.
+
+    Whether the validation is one of averaged weights or not.
+    """
+    averaging = [] if average is None else [dict(momentum=0.1, **average)]
+
+    def run(name: str, *sent: dict[str, Any], resume: bool = False) -> Runner:
+        cfg = changes(tmp_path, True, *sent) | validation(tmp_path)
+        cfg['custom_hooks'] += averaging
+        return train(tmp_path / name, resume=resume, randomness=dict(seed=1), **cfg)
+
+    whole = run('whole')
     with pytest.raises(Preempted):
-        train(tmp_path / 'parts', randomness=dict(seed=1), **sent, **validation)
+        run('parts', dict(at=10, name='SIGTERM', where='before_val_iter'))
     saved = torch.load(tmp_path / 'parts' / 'iter_10.pth', weights_only=True)
     assert saved['meta']['epoch'] == 2
     assert saved['exact_resume']['validation_due']
-    resumed = train(tmp_path / 'parts', resume=True, **plain, **validation)
+    resumed = run('parts', resume=True)
     nested_equal(final_state(whole), final_state(resumed))
+    nested_equal(averages(whole), averages(resumed))
+
+
+def test_stop_in_the_second_pass_of_a_validation(tmp_path: Path) -> None:
+    """It waits for the next iteration; until then the metrics would be recorded twice."""
+
+    class LateHook(SignalHook):
+        seen = 0
+
+        def before_val_iter(self, runner: Any, *args: Any, **kwargs: Any) -> None:
+            self.seen += runner.iter == self.at
+            if self.seen == 7:  # of 5 and 5
+                super().before_val_iter(runner)
+
+    cfg = changes(tmp_path, True) | validation(tmp_path)
+    both = dict(type='mmpretrain.EMAHook', momentum=0.1, evaluate_on_origin=True)
+    cfg['custom_hooks'].append(both)
+    whole = train(tmp_path / 'whole', randomness=dict(seed=1), **cfg)
+    late = LateHook(at=10, name='SIGTERM', where='before_val_iter')
+    with pytest.raises(Preempted):
+        train(
+            tmp_path / 'parts',
+            prepare=lambda runner: runner.register_hook(late),
+            randomness=dict(seed=1),
+            **cfg,
+        )
+    assert [path.name for path in (tmp_path / 'parts').glob('*.pth')] == ['iter_11.pth']
+    resumed = train(tmp_path / 'parts', resume=True, randomness=dict(seed=1), **cfg)
+    nested_equal(final_state(whole), final_state(resumed))
+    nested_equal(averages(whole), averages(resumed))
+
+
+@pytest.fixture(params=['SIGTERM', 'SIGUSR1'])
+def usual(request: pytest.FixtureRequest) -> Iterator[tuple[str, list[int]]]:
+    """A signal, and how often it did what it usually does, which is not to end pytest."""
+    received: list[int] = []
+    number = signal.Signals[request.param]
+    old = signal.signal(number, lambda got, frame: received.append(got))
+    yield request.param, received
+    signal.signal(number, old)
+
+
+@pytest.mark.parametrize('trained', [False, True])
+def test_a_test_ends_as_usual(
+    tmp_path: Path, usual: tuple[str, list[int]], trained: bool
+) -> None:
+    """Nothing is saved there, so the hook leaves the signal alone."""
+    name, received = usual
+    iterations = 15 if trained else 0
+    sent = dict(at=iterations, name=name, where='before_test_iter')
+    data = validation(tmp_path)
+    cfg = settings(
+        tmp_path / 'run',
+        **changes(tmp_path, True, sent),
+        experiment_name=f'{tmp_path.name}-{name}',
+        **{key.replace('val', 'test', 1): value for key, value in data.items()},
+    )
+    if not trained:
+        for key in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler'):
+            cfg[key] = None
+    runner = Runner.from_cfg(cfg)
+    if trained:
+        runner.train()
+    runner.test()
+    assert received == [signal.Signals[name]] * 5
+
+
+def test_signal_before_the_first_iteration(
+    tmp_path: Path, usual: tuple[str, list[int]]
+) -> None:
+    """It counts after it."""
+    name, received = usual
+    sent = changes(tmp_path, True, dict(at=0, name=name, where='before_train'))
+    with pytest.raises(Preempted):
+        train(tmp_path / 'run', **sent)
+    assert [path.name for path in (tmp_path / 'run').glob('*.pth')] == ['iter_1.pth']
+    assert not received
 
 
 def test_note_instead_of_a_status(

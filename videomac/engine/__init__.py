@@ -16,11 +16,13 @@ from .hooks import (
     StrictLoadHook,
     TargetEMAHook,
     VerifiedCheckpointHook,
+    check_loader,
 )
 from .knn_loop import KNNTestLoop
 from .layer_decay import LayerDecayOptimWrapperConstructor
 from .loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from .optim_constructor import TrainableOptimWrapperConstructor
+from .step_batch import batches_per_step
 
 __all__ = [
     'BFloat16OptimWrapper',
@@ -43,4 +45,6 @@ __all__ = [
     'TargetEMAHook',
     'TrainableOptimWrapperConstructor',
     'VerifiedCheckpointHook',
+    'batches_per_step',
+    'check_loader',
 ]

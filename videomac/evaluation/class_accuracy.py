@@ -23,6 +23,7 @@ class ClassAccuracy(Accuracy):  # type: ignore[misc]
     """
 
     default_prefix = 'accuracy'
+    topk: tuple[int, ...]
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
         """Compute the accuracy at each k.

@@ -2,7 +2,7 @@
 
 from .exact_resume import ExactResumeHook, ResumeError
 from .finite_guard import FiniteGuardHook, NonFiniteError
-from .loader_check import LoaderCheckHook
+from .loader_check import LoaderCheckHook, check_loader
 from .lost_sample import LostSampleHook
 from .monitor import MonitorHook
 from .preemption import Preempted, PreemptionHook
@@ -27,4 +27,5 @@ __all__ = [
     'StrictLoadHook',
     'TargetEMAHook',
     'VerifiedCheckpointHook',
+    'check_loader',
 ]

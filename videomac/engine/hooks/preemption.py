@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from mmengine.dist import all_reduce, barrier, is_main_process
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.hooks import CheckpointHook, EMAHook, Hook
 
 from ...registry import HOOKS
 from ...utils.signals import STOP_SIGNALS, hold_signals, release_signals
@@ -63,10 +63,14 @@ class PreemptionHook(Hook):
         self.signals = tuple(signals)
         self._received: str | None = None
         self._old: dict[str, Any] = {}
-        self._common_val_iters = 0
+        self._val_iters = 0  # that are left and all processes have
 
     def before_run(self, runner: Any) -> None:
-        """Listen."""
+        """Listen, if this is a training: nothing else is saved when it is stopped."""
+        # mmengine has built the loop by now; runner.train_loop would build it.
+        training = hasattr(runner._train_loop, 'dataloader')
+        if self._old or not training:
+            return
         if threading.current_thread() is not threading.main_thread():
             runner.logger.warning(
                 'PreemptionHook: Python receives signals in the main thread only, so '
@@ -98,7 +102,7 @@ class PreemptionHook(Hook):
             # Processes may have different numbers of batches, but agree in all they have.
             batches = torch.tensor(len(runner.val_dataloader))
             all_reduce(batches, 'min')
-            self._common_val_iters = int(batches)
+            self._val_iters = int(batches)
 
     def before_val_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None
@@ -117,12 +121,25 @@ class PreemptionHook(Hook):
     ) -> None:
         """Save and exit in the middle of a validation, which a resumed run repeats.
 
+        If EMAHook goes through the data once more (``evaluate_on_origin``), the stop has
+        to wait for the next iteration of the training: the validation is half recorded.
+
         Raises:
             Preempted: A process was asked to stop.
         """
-        training = hasattr(runner._train_loop, 'dataloader')
-        if training and batch_idx < self._common_val_iters and self._agree():
-            self._stop(runner, runner.iter)
+        self._val_iters -= 1
+        if self._val_iters < 0 or not self._agree():
+            return
+        for hook in runner.hooks:
+            if isinstance(hook, EMAHook):
+                # It has put the averaged weights into the model, and would save them as
+                # those that are trained. Swapped once more, all are in their places.
+                hook.before_val_epoch(runner)
+        self._stop(runner, runner.iter)
+
+    def before_test(self, runner: Any) -> None:
+        """A test saves nothing either, even one that follows a training."""
+        self.after_run(runner)
 
     def after_run(self, runner: Any) -> None:
         """Leave the signals as they were."""
