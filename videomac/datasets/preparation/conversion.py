@@ -164,7 +164,8 @@ def _summary(
             'used': used.get(found.source, 0),
         }
     frames = converter.frames(args)
-    packages = ('decord', 'opencv-python', 'opencv-python-headless') if frames else ()
+    decoders = ('av', 'decord', 'opencv-python', 'opencv-python-headless')
+    packages = decoders if frames else ()
     return {
         'dataset': converter.title,
         'versions': {'videomac': __version__} | _versions(packages),

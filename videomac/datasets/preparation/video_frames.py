@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from videomac.datasets.sources import UnreadableVideoError, av_reader, decord_reader
 
 from .members import DamagedMemberError
 
@@ -51,6 +51,8 @@ def extract_frames(
 ) -> int:
     """Decode a video into ``00000.jpg``, ``00001.jpg`` and so on.
 
+    PyAV decodes it, and decord where that is not installed.
+
     Args:
         video: The video file.
         folder: An empty folder.
@@ -60,26 +62,21 @@ def extract_frames(
         Number of frames.
 
     Raises:
-        DamagedMemberError: The video has no frames or cannot be decoded to its end.
-        ImportError: decord is not installed.
+        DamagedMemberError: The video has no frames, cannot be decoded to its end, or is
+            one that only PyAV decodes right.
+        ImportError: Neither PyAV nor decord is installed.
         OSError: A frame cannot be written.
     """
-    decord = _import_decord()
+    reader = av_reader if av_reader.can_decode() else decord_reader
+    number = 0
     try:
-        reader = decord.VideoReader(os.fspath(video), num_threads=1)
-        number = len(reader)
-    except (decord.DECORDError, RuntimeError) as error:
-        raise DamagedMemberError(f'cannot be decoded ({_reason(error)})') from error
+        for frame in reader.decode_all(os.fspath(video)):
+            (folder / f'{number:05d}.jpg').write_bytes(_encode(frame, options))
+            number += 1
+    except UnreadableVideoError as error:
+        raise DamagedMemberError(error.reason) from error
     if not number:
         raise DamagedMemberError('has no frames')
-    for index in range(number):
-        try:
-            frame: NDArray[np.uint8] = reader[index].asnumpy()
-        except (decord.DECORDError, RuntimeError) as error:
-            raise DamagedMemberError(
-                f'cannot be decoded from frame {index} of {number} on ({_reason(error)})'
-            ) from error
-        (folder / f'{index:05d}.jpg').write_bytes(_encode(frame, options))
     return number
 
 
@@ -109,20 +106,3 @@ def folder_digest(folder: Path) -> tuple[int, int, str]:
         size += len(content)
         lines.update(f'{hashlib.sha256(content).hexdigest()}  {path.name}\n'.encode())
     return len(files), size, lines.hexdigest()
-
-
-def _import_decord() -> Any:
-    try:
-        import decord
-    except ImportError as error:
-        raise ImportError(
-            f'decoding videos needs decord, which cannot be imported ({error}). '
-            'Install it: pip install decord'
-        ) from error
-    return decord
-
-
-def _reason(error: Exception) -> str:
-    """What a decord error says, without its place in C++ and the stack trace."""
-    line = (str(error).splitlines() or [repr(error)])[0]
-    return re.sub(r'^(\[[^]]*\] )?\S+\.cc:\d+: (\[[^]]*\] )?', '', line)

@@ -1,14 +1,14 @@
 """Frames of video files by PyAV, decoding less than decord does.
 
-Frames are numbered as decord numbers them, by time. Where that is in doubt nothing is
-returned, and decord reads the frames.
+Frames are numbered as decord numbers them, in the order in which they are shown. Where
+that is in doubt nothing is returned, and decord reads the frames.
 """
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -17,10 +17,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ['FrameTimes', 'find_frames', 'read_frames']
+from .diagnosis import diagnose
+
+__all__ = ['FrameTimes', 'can_decode', 'decode_all', 'find_frames', 'read_frames']
 
 #: Opens a file without decoding its beginning, as FFmpeg does to learn what it holds.
 _UNPROBED = {'probesize': '32', 'analyzeduration': '0'}
+
+#: Where a container does not say when frames of these codecs are shown, FFmpeg counts
+#: them in the order in which they are stored.
+_COUNTED = ('h264', 'hevc', 'vvc')
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +56,14 @@ class FrameTimes:
         stream: Number of the video stream in the file.
         times: When each frame is shown, ascending.
         keys: When the key frames are shown, ascending.
+        true: Whether frames are indeed shown then. If not, as in AVI with B-frames, the
+            times tell no more than how many frames there are.
     """
 
     stream: int
     times: EvenTimes | Sequence[int]
     keys: Sequence[int]
+    true: bool = True
 
     @property
     def small(self) -> bool:
@@ -64,12 +73,17 @@ class FrameTimes:
 
 @cache
 def _pyav() -> Any:
-    """PyAV, or None where it is not installed."""
+    """PyAV, or None where it is not installed, or too old to tell rotations (< 14.1)."""
     try:
         import av
     except ImportError:
         return None
-    return av
+    return av if hasattr(av.VideoFrame, 'rotation') else None
+
+
+def can_decode() -> bool:
+    """Whether PyAV is installed."""
+    return _pyav() is not None
 
 
 def find_frames(path: str, num_frames: int) -> FrameTimes | None:
@@ -106,6 +120,9 @@ def read_frames(
     the usual codecs those are about half of them. What was decoded is asked for as soon
     as the last frame is in the decoder, which else holds it back for later ones.
 
+    Where seeking leads astray, as it does in MPEG streams, the file is decoded from its
+    start on.
+
     Args:
         path: The video file.
         indices: T frame numbers.
@@ -113,38 +130,105 @@ def read_frames(
         known: What :func:`find_frames` found, which saves reading all of the file.
 
     Returns:
-        RGB ``[T, H, W, 3]``, uint8; None if PyAV is not installed, cannot read the file,
-        or counts its frames differently.
+        RGB ``[T, H, W, 3]``, uint8, upright; None if PyAV is not installed, cannot read
+        the file, or counts its frames differently.
+
+    Raises:
+        UnreadableVideoError: The frames are there and cannot be decoded, or differ in
+            size.
     """
     av = _pyav()
     if av is None or not all(0 <= i < num_frames for i in indices):
         return None
+    times = known
     # Some decoders need to be told more of the file than was known.
-    ways: list[tuple[dict[str, str], FrameTimes | None]] = [({}, None)]
-    if known is not None:
-        ways.insert(0, (_UNPROBED, known))
-    for options, times in ways:
+    ways = [(_UNPROBED, _seek)] if known is not None else []
+    for options, decode in (*ways, ({}, _seek), ({}, _decode_on)):
         try:
             with av.open(path, options=options) as container:
                 times = times or _index(container, num_frames)
-                frames = None if times is None else _read(container, indices, times)
+                if times is None:
+                    return None
+                frames = decode(container, indices, times)
         except (av.FFmpegError, ValueError, IndexError, AttributeError):
-            continue
+            frames = None
         if frames is not None:
             return frames
-    return None
+        if options:
+            times = None  # what was known may be wrong
+    if times is None:
+        return None
+    from .base import UnreadableVideoError  # which needs the times above
+
+    # Not by decord either, which repeats other frames in place of damaged ones.
+    reason = f'frames {list(indices)} cannot be decoded, or differ in size'
+    raise UnreadableVideoError(path, f'{reason}; fetch the file anew')
+
+
+def decode_all(path: str) -> Iterator[NDArray[np.uint8]]:
+    """Decode a video file from its start to its end; needs PyAV.
+
+    Args:
+        path: The video file.
+
+    Yields:
+        RGB ``[H, W, 3]``, uint8, upright, in the order in which they are shown.
+
+    Raises:
+        UnreadableVideoError: The file cannot be decoded to its end, or holds frames of
+            several sizes.
+    """
+    from .base import UnreadableVideoError  # which needs the times above
+
+    av, number, size = _pyav(), 0, None
+    try:
+        with av.open(path) as container:
+            for frame in _whole(container):
+                pixels = _upright(frame)
+                if pixels.shape != (size := size or pixels.shape):
+                    raise ValueError('its size differs from that of the others')
+                yield pixels
+                number += 1
+    except (av.FFmpegError, ValueError) as error:
+        reason = getattr(error, 'strerror', None) or str(error)
+        if number == 0:
+            raise UnreadableVideoError(
+                path, diagnose(path, ValueError(reason))
+            ) from error
+        reason = f'cannot be decoded from frame {number} on ({reason})'
+        raise UnreadableVideoError(path, reason) from error
+
+
+def _whole(container: Any) -> Iterator[Any]:
+    """Decode all frames, in the order in which they are shown.
+
+    Raises:
+        ValueError: There is no video, or a part of it is damaged.
+    """
+    stream = container.streams.best('video')
+    if stream is None:
+        raise ValueError('holds no video')
+    stream.codec_context.thread_type = 'NONE'  # many videos are decoded side by side
+    for packet in container.demux(stream):
+        frames = packet.decode()
+        if packet.is_corrupt or any(frame.is_corrupt for frame in frames):
+            raise ValueError('damaged')
+        yield from frames
 
 
 def _index(container: Any, num_frames: int) -> FrameTimes | None:
     """Find all frames, None if they are not as many or cannot be told apart by time."""
     stream = container.streams.best('video')
     found, keys = array('q'), array('q')
+    leads = set()  # from decoding to showing, which differs if frames change places
     for packet in container.demux(stream):
         if not packet.size:  # marks the end
             continue
         if packet.pts is None:
             return None
         found.append(packet.pts)
+        if packet.dts is not None:
+            leads.add(packet.pts - packet.dts)
         if packet.is_keyframe:
             keys.append(packet.pts)
     times, keys = sorted(found), array('q', sorted(keys))
@@ -153,7 +237,10 @@ def _index(container: Any, num_frames: int) -> FrameTimes | None:
     if not keys or keys[0] > times[0]:
         return None
     even = _even_times(times, stream)
-    return FrameTimes(stream.index, even or array('q', times), keys)
+    codec = stream.codec_context
+    reorders = codec.name in _COUNTED and codec.has_b_frames
+    true = len(times) == 1 or not reorders or len(leads) > 1
+    return FrameTimes(stream.index, even or array('q', times), keys, true)
 
 
 def _even_times(times: Sequence[int], stream: Any) -> EvenTimes | None:
@@ -169,10 +256,16 @@ def _even_times(times: Sequence[int], stream: Any) -> EvenTimes | None:
     return None
 
 
-def _read(
+def _seek(
     container: Any, indices: Sequence[int], known: FrameTimes
 ) -> NDArray[np.uint8] | None:
-    """Decode these frames, None if one is not found or they differ in size."""
+    """Decode these frames from key frames on.
+
+    Returns:
+        RGB ``[T, H, W, 3]``; None if one is not found or they differ in size.
+    """
+    if not known.true:
+        return None
     stream = container.streams[known.stream]
     # The workers of the data loader are the parallelism.
     stream.codec_context.thread_type = 'NONE'
@@ -185,10 +278,43 @@ def _read(
     for key, times in sorted(groups.items()):
         container.seek(key, stream=stream)  # also empties the decoder
         found |= _decode(container, stream, times)
-    if any(time not in found for time in wanted):
-        return None
-    frames = [found[time] for time in wanted]
-    return np.stack(frames) if len({frame.shape for frame in frames}) == 1 else None
+    return _stack(found, wanted)
+
+
+def _decode_on(
+    container: Any, indices: Sequence[int], known: FrameTimes
+) -> NDArray[np.uint8] | None:
+    """Decode these frames from the start on, which gives all in the order they are shown.
+
+    Returns:
+        RGB ``[T, H, W, 3]``; None if one is not found or they differ in size.
+    """
+    stream = container.streams[known.stream]
+    stream.codec_context.thread_type = 'NONE'
+    wanted = [known.times[i] for i in indices]
+    found: dict[int, NDArray[np.uint8]] = {}
+    for number, frame in enumerate(container.decode(stream)):
+        time = frame.pts if known.true else known.times[number]
+        if time in wanted and not frame.is_corrupt:
+            found[time] = _upright(frame)
+        if time is not None and time >= max(wanted):
+            break
+    return _stack(found, wanted)
+
+
+def _stack(
+    found: dict[int, NDArray[np.uint8]], times: Sequence[int]
+) -> NDArray[np.uint8] | None:
+    """Frames ``[T, H, W, 3]`` of these times, None if one is missing or they differ."""
+    frames = [found[time] for time in times if time in found]
+    alike = len(frames) == len(times) and len({frame.shape for frame in frames}) == 1
+    return np.stack(frames) if alike else None
+
+
+def _upright(frame: Any) -> NDArray[np.uint8]:
+    """RGB ``[H, W, 3]`` of a frame, turned as it is to be shown; phones film sideways."""
+    pixels = frame.to_ndarray(format='rgb24')
+    return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90)))
 
 
 def _decode(container: Any, stream: Any, times: set[int]) -> dict[int, NDArray[np.uint8]]:
@@ -201,8 +327,8 @@ def _decode(container: Any, stream: Any, times: set[int]) -> dict[int, NDArray[n
     def keep(frames: Sequence[Any]) -> bool:
         """Convert what is wanted; tell whether that is all."""
         for frame in frames:
-            if frame.pts in times:
-                found[frame.pts] = frame.to_ndarray(format='rgb24')
+            if frame.pts in times and not frame.is_corrupt:
+                found[frame.pts] = _upright(frame)
         return times <= found.keys()
 
     left = set(times)

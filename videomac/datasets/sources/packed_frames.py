@@ -16,6 +16,7 @@ from videomac.registry import DATASETS
 from .base import FrameSource, UnreadableVideoError, VideoRecord
 from .encoded import EncodedFrames
 from .images import IMAGE_SUFFIXES, check_suffixes, image_names, natural_key
+from .tar_backend import entry_name
 
 __all__ = ['PackedFrames']
 
@@ -42,6 +43,7 @@ class PackedFrames(FrameSource):
         self.suffixes = check_suffixes(suffixes)
         self._backend: Any = None
         self._process = -1
+        self._keys: dict[str, str] = {}  # of an LMDB, where they are not the names
 
     def scan(self) -> list[VideoRecord]:
         """Read the names of all frames; see :meth:`FrameSource.scan`.
@@ -90,7 +92,17 @@ class PackedFrames(FrameSource):
             store.begin() as transaction,
             transaction.cursor() as cursor,
         ):
-            return [key.decode() for key in cursor.iternext(keys=True, values=False)]
+            keys = [key.decode() for key in cursor.iternext(keys=True, values=False)]
+        found: dict[str, str] = {}
+        for key in keys:
+            first = found.setdefault(entry_name(key), key)
+            if first != key:
+                raise ValueError(
+                    f'the LMDB {self.data_root!r} has the keys {first!r} and {key!r} for '
+                    'one frame; pack the frames anew'
+                )
+        self._keys = {name: key for name, key in found.items() if name != key}
+        return list(found)
 
     def _open(self) -> Any:
         """The backend of this process.
@@ -112,7 +124,8 @@ class PackedFrames(FrameSource):
                 raise FileNotFoundError(
                     f'data_root {self.data_root!r} is neither a .tar file, nor a folder '
                     'with .tar files, nor an LMDB (data.mdb). Set '
-                    'dataset.source.data_root to what tools/pack_frames.py wrote'
+                    'train_dataloader.dataset.source.data_root to what '
+                    'tools/pack_frames.py wrote'
                 ) from error
         return self._backend
 
@@ -122,8 +135,9 @@ class PackedFrames(FrameSource):
         paths = [os.path.join(video.path, video.frames[i]) for i in indices]
         files = []
         for path in paths:
+            name = os.path.relpath(path, self.data_root)
             try:
-                content = backend.get(os.path.relpath(path, self.data_root))
+                content = backend.get(self._keys.get(name, name))
             except OSError as error:
                 raise UnreadableVideoError(path, str(error)) from error
             if content is None:

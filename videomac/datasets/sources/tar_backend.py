@@ -14,7 +14,15 @@ import numpy as np
 from mmengine.fileio import BaseStorageBackend, register_backend
 from numpy.typing import NDArray
 
-__all__ = ['TarBackend']
+__all__ = ['TarBackend', 'entry_name']
+
+
+def entry_name(raw: str) -> str:
+    """Name of an entry of a store below its root: ``c/0.jpg`` for ``./c/0.jpg``.
+
+    Some programs pack whole paths, ``/c/0.jpg``; what is read here is never unpacked.
+    """
+    return os.path.normpath(raw).lstrip('/')
 
 
 @register_backend('tar', force=True)
@@ -70,7 +78,7 @@ class TarBackend(BaseStorageBackend):
                         # The archive remembers every header that it has read.
                         archive.members = []  # type: ignore[attr-defined]
                         if member.isreg():
-                            name = os.path.normpath(member.name)
+                            name = entry_name(member.name)
                             yield name, number, member.offset_data, member.size
             except tarfile.TarError as error:
                 raise ValueError(

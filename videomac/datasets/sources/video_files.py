@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from logging import INFO, WARNING
-from typing import Any
 
 import numpy as np
 from mmengine.logging import print_log
@@ -11,9 +10,9 @@ from numpy.typing import NDArray
 
 from videomac.registry import DATASETS
 
+from . import decord_reader
 from .av_reader import find_frames, read_frames
 from .base import FrameSource, UnreadableVideoError, VideoRecord
-from .diagnosis import diagnose
 from .images import check_suffixes, natural_key, walk_files
 
 __all__ = ['VIDEO_SUFFIXES', 'VideoFiles']
@@ -25,49 +24,6 @@ VIDEO_SUFFIXES = (
 
 # Opening files takes long for large collections; say every so often that it goes on.
 _REPORT_EVERY = 1000
-
-
-def _import_decord() -> Any:
-    """Import decord, which only video files need.
-
-    Raises:
-        ImportError: decord is not installed.
-    """
-    try:
-        import decord
-    except ImportError as error:
-        raise ImportError(
-            'reading video files needs decord, which cannot be imported '
-            f'({error}). Install it (pip install decord), or extract the frames and use '
-            'FrameFolders'
-        ) from error
-    return decord
-
-
-def _open(path: str) -> Any:
-    """Open a decord reader.
-
-    Raises:
-        UnreadableVideoError: The file is missing, empty, or not decodable.
-    """
-    decord = _import_decord()
-    if not os.path.isfile(path) or os.path.getsize(path) == 0:
-        raise UnreadableVideoError(path, diagnose(path))
-    try:
-        # One thread: the workers of the data loader are the parallelism.
-        return decord.VideoReader(path, num_threads=1)
-    except UnicodeEncodeError as error:
-        raise UnreadableVideoError(
-            path, 'decord takes names in UTF-8 only; rename it'
-        ) from error
-    except (decord.DECORDError, RuntimeError) as error:
-        reason = diagnose(path, RuntimeError(_reason(error)))
-        raise UnreadableVideoError(path, reason) from error
-
-
-def _reason(error: Exception) -> str:
-    """First line of a decord error; the rest is a stack trace of C++."""
-    return f'decord: {(str(error).splitlines() or [repr(error)])[0]}'
 
 
 @DATASETS.register_module()
@@ -148,7 +104,7 @@ class VideoFiles(FrameSource):
         if missing:
             raise FileNotFoundError(
                 f'{len(missing)} of {len(self.paths)} files in paths do not exist '
-                f'(first: {missing[0]!r}); correct dataset.source.paths'
+                f'(first: {missing[0]!r}); correct train_dataloader.dataset.source.paths'
             )
         files = {path: path for path in self.paths}
         if self.data_root is None:
@@ -158,7 +114,8 @@ class VideoFiles(FrameSource):
         if not os.path.isdir(self.data_root):
             raise FileNotFoundError(
                 f'data_root {self.data_root!r} is not a folder; expected a folder with '
-                'video files (at any depth). Set dataset.source.data_root to it'
+                'video files (at any depth). Set '
+                'train_dataloader.dataset.source.data_root to it'
             )
         for folder, names in walk_files(self.data_root):
             for name in names:
@@ -185,31 +142,24 @@ class VideoFiles(FrameSource):
             The record of the video.
 
         Raises:
-            UnreadableVideoError: decord cannot open it, or finds no frame in it.
+            UnreadableVideoError: decord cannot open it, finds no frame in it, or gives
+                wrong ones where PyAV cannot read it.
         """
-        num_frames = len(_open(path))
+        num_frames = decord_reader.count_frames(path)
         if num_frames == 0:
             raise UnreadableVideoError(path, 'has no frames')
         times = find_frames(path, num_frames)
+        if times is None:
+            decord_reader.check_container(path)
         # Kept for all videos of a collection, so no more than a few bytes each.
         kept = times if times is not None and times.small else None
         return VideoRecord(name, num_frames, path, times=kept)
 
     def read(self, video: VideoRecord, indices: Sequence[int]) -> NDArray[np.uint8]:
         """Decode frames ``[T, H, W, 3]``; see :meth:`FrameSource.read`."""
-        # Whatever is wrong with a file, decord is asked and says so.
+        # Where PyAV does not know its way in a file, decord is asked.
         if os.path.isfile(video.path):
             quick = read_frames(video.path, indices, video.num_frames, video.times)
             if quick is not None:
                 return quick
-        decord = _import_decord()
-        # The reader lives for this call only: kept readers hold on to their memory,
-        # and do not survive a fork of the data loader.
-        reader = _open(video.path)
-        try:
-            frames: NDArray[np.uint8] = reader.get_batch(list(indices)).asnumpy()
-        except (decord.DECORDError, RuntimeError, IndexError) as error:
-            raise UnreadableVideoError(
-                video.path, f'frames {list(indices)}: {_reason(error)}'
-            ) from error
-        return frames
+        return decord_reader.read_frames(video.path, indices)
