@@ -5,10 +5,8 @@ import argparse
 import inspect
 import logging
 import os
-import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +22,11 @@ from videomac.engine.image_evaluation import evaluate_images, is_image_config
 from videomac.engine.propagation_loop import PropagationLoop
 from videomac.evaluation import PredictionWriter, VideoMetric
 from videomac.evaluation.run_identity import run_identity
-from videomac.models.propagation import LabelPropagator, PropagationSettings
+from videomac.evaluation.writer import RUN, restart
+from videomac.models.propagation import LabelPropagator
+from videomac.models.propagation.settings import drop_old_preset
 from videomac.registry import DATASETS, METRICS, MODELS
-from videomac.utils import CfgOptions, find_config, merge_options
+from videomac.utils import CfgOptions, find_config, merge_options, plain_errors
 from videomac.utils.distributed import end_processes, start_sharing_processes
 from videomac.visualization.propagation import PropagationPainter
 
@@ -72,10 +72,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     checkpoint likewise, and without any the encoder is random.
     """
     options = args.cfg_options or {}
-    if options.get('model.preset') not in (None, cfg.model.get('preset')):
-        # The values that the config spells out are those of its own preset.
-        for field in fields(PropagationSettings):
-            cfg.model.pop(field.name, None)
+    drop_old_preset(cfg.model, options)
     merge_options(cfg, options)
     dataset = cfg.test_dataloader.dataset
     if isinstance(dataset.get('videos'), str):  # one name without a comma
@@ -142,26 +139,47 @@ def build_metrics(cfg: Config) -> list[VideoMetric]:
     return [METRICS.build({'out_dir': cfg.work_dir, **each}) for each in listed]
 
 
+def check_metrics(metrics: Sequence[VideoMetric], dataset: PropagationDataset) -> None:
+    """Check, before anything is computed, that the metrics have what they need.
+
+    Raises:
+        ValueError: One does not, as on a split without ground truth.
+    """
+    video = dataset[0]['inputs']
+    try:
+        for metric in metrics:
+            metric.check(video)
+    except ValueError as error:
+        raise ValueError(
+            f'{error}. To write the predictions without scores: --cfg-options '
+            'test_evaluator=None'
+        ) from error
+
+
 def open_predictions(
-    folder: Path, run: Mapping[str, Any], resume: bool
+    folder: Path, run: Mapping[str, Any], videos: Sequence[str], resume: bool
 ) -> PredictionWriter:
-    """Open the folder of the predictions, with those of an earlier run or empty.
+    """Open the folder of the predictions, with those of an earlier run or none.
+
+    Args:
+        folder: The folder; without a ``run.json`` nothing in it is of this tool.
+        run: See :func:`run_identity`.
+        videos: Names of all videos of the data set, whether they are asked for or not.
+        resume: Whether to keep predictions of an earlier run.
 
     Raises:
         ValueError: It has predictions of another run.
     """
-    if not resume and is_main_process() and folder.exists() and any(folder.iterdir()):
-        if not (folder / 'run.json').is_file():
-            raise ValueError(
-                f"--no-resume: '{folder}' has no run.json and so was not written by "
-                'test.py; remove it yourself'
-            )
-        shutil.rmtree(folder)
+    known = (folder / RUN).is_file()
+    barrier()  # all have looked before one of them writes
+    if known and not resume and is_main_process():
+        restart(folder, run, videos)
     barrier()
     try:
         return PredictionWriter(folder, run)
     except ValueError as error:
-        raise ValueError(f'{error}: --work-dir DIR. --no-resume replaces them') from error
+        other = ': --work-dir DIR' + '. --no-resume replaces them' * known
+        raise ValueError(f'{error}{other}') from error
 
 
 def prepare(args: argparse.Namespace, config: Path) -> tuple[PropagationLoop, Path]:
@@ -176,8 +194,9 @@ def prepare(args: argparse.Namespace, config: Path) -> tuple[PropagationLoop, Pa
     checkpoint = cfg.model.backbone.get('checkpoint')
     run = run_identity(cfg.model, cfg.test_dataloader.dataset, checkpoint, seed)
     metrics = build_metrics(cfg)
+    check_metrics(metrics, dataset)
     model = build_model(cfg, device, seed)
-    writer = open_predictions(folder, run, args.resume)
+    writer = open_predictions(folder, run, dataset.list_videos(), args.resume)
     painter = PropagationPainter(args.show_dir) if args.show_dir else None
     return PropagationLoop(model, dataset, metrics, writer, painter), folder
 
@@ -198,13 +217,17 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Parse the command line, propagate and score."""
     args = build_parser().parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    try:
+    with plain_errors('test.py'):
         config = find_config(args.config)
-        if is_image_config(Config.fromfile(config)):
+        cfg = Config.fromfile(config)
+        if not cfg.get('model') or not cfg.get('test_dataloader'):
+            raise ValueError(
+                f"'{args.config}' tests nothing (it has no test_dataloader); what it "
+                'trains is tested with the configs in configs/propagation'
+            )
+        if is_image_config(cfg):
             return classify_images(args, config)
         loop, folder = prepare(args, config)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f'test.py: {error}') from None
     results = loop.run()
     print_log(f"The predictions are in '{folder}'", 'current')
     for name, value in results.items():

@@ -20,7 +20,11 @@ from tests.models.propagation.clip import video as raw_video
 from tests.tools.test_train_cli import load_tool
 from videomac.apis import Propagator, load_encoder
 from videomac.datasets.label_maps import object_palette, read_label_map
-from videomac.models.propagation import FeatureExtractor, LabelPropagator
+from videomac.models.propagation import (
+    FeatureExtractor,
+    LabelPropagator,
+    PropagationSettings,
+)
 from videomac.utils import tools_root
 from videomac.visualization.overlay import overlay_masks, overlay_pose
 
@@ -178,6 +182,22 @@ def test_settings_arrive() -> None:
     ).model.settings
     assert (settings.topk, settings.previous, settings.window) == (9, 2, 'square')
     assert settings.first_frame == 'again'
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        {'model.preset': 'crw', 'model.previous': 3},
+        {'model': {'preset': 'crw', 'previous': 3}},
+    ],
+)
+def test_another_preset_of_a_config_brings_its_own_values(options: Any) -> None:
+    """What the config spells out for its own preset does not stay."""
+    made = Propagator.from_config(CONFIG, options=options, device='cpu')
+    assert made.model.settings == PropagationSettings.preset('crw', previous=3)
+    same = {'model.preset': 'dino', 'model.topk': 7}
+    made = Propagator.from_config(CONFIG, options=same, device='cpu')
+    assert made.model.settings == PropagationSettings.preset('dino', topk=7)
 
 
 def test_stopping_and_callbacks() -> None:

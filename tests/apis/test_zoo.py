@@ -12,6 +12,7 @@ import torch
 from videomac.apis import get_model, list_models
 from videomac.apis.zoo import model_config
 from videomac.models import FeatureExtractor, LabelPropagator, VideoMAC
+from videomac.models.propagation import PropagationSettings
 from videomac.utils import configs_root, paths
 
 
@@ -129,3 +130,12 @@ def test_unknown_names() -> None:
         get_model('somewhere/else.py')
     with pytest.raises(ValueError, match='no weights are published'):
         get_model('videomac/demo', pretrained=True)
+
+
+def test_another_preset_replaces_all_of_the_old() -> None:
+    """As on the command line of tools/test.py."""
+    name = 'propagation/davis2017/mini_convnextv2-atto_s8_davis2017'
+    changes = {'model.preset': 'crw', 'model.topk': 3}
+    model = get_model(name, options=changes)
+    assert model.settings == PropagationSettings.preset('crw', topk=3)
+    assert get_model(name).settings == PropagationSettings.preset('dino')

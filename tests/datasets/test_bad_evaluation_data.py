@@ -106,6 +106,20 @@ def test_frames_of_two_sizes(tmp_path: Path) -> None:
         DAVISDataset(tmp_path)
 
 
+@pytest.mark.parametrize('kind', DATASETS)
+def test_two_frames_of_one_name(tmp_path: Path, kind: str) -> None:
+    make, dataset = DATASETS[kind]
+    path = make(tmp_path)
+    other = '.jpeg' if path.suffix == '.jpg' else '.jpg'
+    Image.new('RGB', SIZE).save(path.with_suffix(other))
+    with pytest.raises(BrokenTreeError) as caught:
+        dataset(tmp_path)
+    assert caught.value.offences == (
+        f'{path.parent} has 2 frames named {path.stem}, which differ in their suffixes; '
+        'keep one',
+    )
+
+
 #: What lies in place of a label map, and what the error says.
 MASKS: dict[str, tuple[bytes, str]] = {
     'another size': (encoded(Image.new('P', (8, 9)), 'PNG'), 'is 8x9 .* is 40x24'),

@@ -189,6 +189,19 @@ def test_void_beside_objects_is_no_foreground_even_in_white(tmp_path: Path) -> N
     assert read_foreground(tmp_path / 'map.png').tolist() == [[0, 1, 0]]
 
 
+def test_grey_ids_beside_void_are_no_blurred_white(tmp_path: Path, ids: Ids) -> None:
+    path = tmp_path / 'grey.png'
+    Image.fromarray(ids).save(path)
+    with Image.open(path) as image:
+        assert image.mode == 'L'
+    expected = ((ids > 0) & (ids < 255)).astype(np.uint8)
+    assert np.array_equal(read_foreground(path), expected)
+    # White with greys on both sides of the middle, kept as a PNG after a JPEG.
+    blurred = np.array([[0, 3, 110, 250, 255]], np.uint8)
+    Image.fromarray(blurred).save(path)
+    assert read_foreground(path).tolist() == [[0, 0, 0, 1, 1]]
+
+
 def test_foreground_blurred_by_jpeg(tmp_path: Path) -> None:
     mask = np.zeros((32, 48), np.uint8)
     mask[5:21, 13:30] = 1

@@ -52,9 +52,40 @@ def test_vip_instances_come_with_their_classes(tmp_path: Path) -> None:
     texts[1].write_text('1 4\n2 hat\n')
     with pytest.raises(LabelMapError, match='line 2 must be'):
         classes[1]
+    texts[1].write_text('1 4 0.9 left\n\n255\t19\r\n')
+    assert classes[1] == {1: 4, 255: 19}, 'the first two columns count'
     texts[1].unlink()
-    with pytest.raises(BrokenTreeError, match=r'1 problem.*\n.*026\.txt is missing'):
+    with pytest.raises(
+        BrokenTreeError, match=r'1 problem.*\n.*026\.txt: there is no suc'
+    ):
         VIPDataset(root, labels='instance')
+
+
+@pytest.mark.parametrize(
+    ('content', 'reason'),
+    [
+        (b'1 4\n2 hat\n', 'line 2 must be "instance class"'),
+        (b'1\n', 'line 1 must be'),
+        (b'-1 4\n', r'instance in 0\.\.255'),
+        (b'256 4\n', r'instance in 0\.\.255'),
+        (b'1 4\n\n2 20\n', r"line 3 .*class in 0\.\.19, got '2 20'"),
+        (b'1 -4\n', r'class in 0\.\.19'),
+        (b'\xff\xfe1 4', r'cannot be read as text .*utf-8'),
+    ],
+)
+def test_broken_lists_of_instances_are_named_at_once(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
+    root = make_vip(tmp_path, {'videos7': SQUARES}, instances=True)
+    (path,) = (root / 'Annotations/Instance_ids/videos7').glob('*26.txt')
+    path.write_bytes(content)
+    with pytest.raises(BrokenTreeError, match=rf'1 problem\n.*26\.txt: .*{reason}'):
+        VIPDataset(root, labels='instance')
+    dataset = VIPDataset(root, labels='instance', check=False)
+    with pytest.raises(LabelMapError, match=reason) as info:
+        video_of(dataset).meta['classes'][1]
+    assert info.value.path == str(path)
+    VIPDataset(root)  # its classes of parts do not need the list
 
 
 def test_broken_vip(tmp_path: Path) -> None:

@@ -191,17 +191,17 @@ def test_vip_average_precision(tmp_path: Path) -> None:
         ids[rows[: len(rows) // 2]] = np.where(ids[rows[: len(rows) // 2]] == 2, 0, 0)
     metric = METRICS.build(dict(type='VIPInstanceAP', out_dir=str(tmp_path / 'out')))
     found = run(metric, dataset, {'videos1': {'masks': masks}})
-    # Instance 1 is always right; 2 is in frame 0 alone, half of it in the others.
+    # Instance 1 is always right; 2 is in frame 0 alone, half of it in the others, which
+    # are ranked before: a precision of 1/5 at a recall of 1/5. 17 classes are absent.
     for threshold in (0.1, 0.2, 0.3, 0.4):
-        assert found[f'VIP-instances/AP@{threshold}'] == pytest.approx(100)
+        assert found[f'VIP-instances/AP@{threshold}'] == pytest.approx(200 / 19)
     for threshold in (0.5, 0.6, 0.7, 0.8, 0.9):
-        expected = 100 * (1 + 1 / 5) / 2
-        assert found[f'VIP-instances/AP@{threshold}'] == pytest.approx(expected)
-    overall = (4 * 100 + 5 * 60) / 9
+        assert found[f'VIP-instances/AP@{threshold}'] == pytest.approx(104 / 19)
+    overall = (4 * 200 + 5 * 104) / 9 / 19
     assert found['VIP-instances/AP_vol'] == pytest.approx(overall)
     details = json.loads((tmp_path / 'out/vip-instances.json').read_text())
     assert details['classes']['hat'] == pytest.approx([100] * 9)
-    assert details['classes']['hair'] == pytest.approx([100] * 4 + [20] * 5)
+    assert details['classes']['hair'] == pytest.approx([100] * 4 + [4] * 5)
     assert details['classes']['dress'] == [None] * 9
 
 

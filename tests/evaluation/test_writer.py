@@ -23,6 +23,7 @@ from videomac.datasets import (
 )
 from videomac.datasets.label_maps import read_palette
 from videomac.evaluation import PredictionWriter
+from videomac.evaluation.writer import partial_folder, restart
 
 SQUARES = moving_squares(5)
 
@@ -146,3 +147,76 @@ def test_predictions_that_do_not_fit(goat: PropagationVideo, tmp_path: Path) -> 
     with pytest.raises(ValueError, match=r"'goat', frame 0: the mask is \[40, 64\]"):
         writer.write(goat, {'masks': small})
     assert not writer.is_done(goat)
+
+
+@pytest.mark.parametrize('name', ['dog/00000.png', 'dog/poses.npz', 'run/a/poses.npz'])
+def test_predictions_of_an_unknown_run_are_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / 'out' / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b'from elsewhere')
+    with pytest.raises(ValueError, match=rf"out' holds .*unknown run: .*'{name}' but no"):
+        PredictionWriter(tmp_path / 'out', {'topk': 5})
+    assert not (tmp_path / 'out/run.json').exists()
+    PredictionWriter(tmp_path / 'out')  # compares nothing
+
+
+def test_other_files_are_no_predictions(goat: PropagationVideo, tmp_path: Path) -> None:
+    """Pictures beside the folders of videos, logs, what a killed process left."""
+    out = tmp_path / 'out'
+    for name in ('picture.png', 'logs/run.log', f'{partial_folder(out, "goat")}/0.png'):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_bytes(b'')
+    PredictionWriter(out, {'topk': 5}).write(goat, {'masks': SQUARES})
+    assert PredictionWriter(out, {'topk': 5}).is_done(goat)
+
+
+def test_a_new_start_removes_predictions_alone(tmp_path: Path) -> None:
+    points = np.zeros((4, 15, 2))
+    names = ['run/a', 'run/b', 'sit/c']
+    root = make_jhmdb(tmp_path / 'JHMDB', dict.fromkeys(names, points))
+    out = tmp_path / 'out'
+    old, new = {'topk': 5}, {'topk': 7}
+    writer = PredictionWriter(out, old)
+    dataset = JHMDBDataset(root)
+    for index in range(3):
+        video = video_of(dataset, index)
+        writer.write(video, {'points': points, 'visible': points[..., 0] == 0})
+    partial_folder(out, 'run/b').mkdir()
+    for name in ('epoch_1.pth', 'sit/notes.txt', '.partial-notes/a.txt'):
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_text('mine')
+    restart(out, new, [*names, 'walk/never'])
+    left = sorted(str(p.relative_to(out)) for p in out.rglob('*') if p.is_file())
+    assert left == ['.partial-notes/a.txt', 'epoch_1.pth', 'run.json', 'sit/notes.txt']
+    assert not (out / 'run').exists()
+    assert writer.missing(video_of(dataset, i) for i in range(3)) == names
+    PredictionWriter(out, new)
+    with pytest.raises(ValueError, match='topk: 7 there, 5 now'):
+        PredictionWriter(out, old)
+
+
+def test_videos_are_written_whatever_others_remove(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No folder is shared with a process that removes it when it is empty."""
+    root = make_davis(tmp_path / 'DAVIS', {'goat': SQUARES, 'fly': SQUARES})
+    dataset = DAVISDataset(root)
+    writer = PredictionWriter(tmp_path / 'out')
+    real = Path.mkdir
+
+    def mkdir(self: Path, *args: Any, **options: Any) -> None:
+        """Another process writes a whole video after each folder that is made."""
+        real(self, *args, **options)
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, 'mkdir', real)
+            writer.write(video_of(dataset, 1), {'masks': SQUARES})
+
+    monkeypatch.setattr(Path, 'mkdir', mkdir)
+    writer.write(video_of(dataset), {'masks': SQUARES})
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['fly', 'goat']
+    folders = {
+        partial_folder(tmp_path, name) for name in ('a/b', 'a-b', 'a b', 'é' * 127)
+    }
+    assert len(folders) == 4
+    assert {folder.parent for folder in folders} == {tmp_path}
+    assert max(len(folder.name) for folder in folders) < 40

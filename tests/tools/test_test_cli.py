@@ -174,11 +174,26 @@ def test_predictions_of_another_run_are_not_mixed_in(davis: Path, tmp_path: Path
 
 
 def test_no_resume_removes_only_what_it_wrote(davis: Path, tmp_path: Path) -> None:
-    (tmp_path / 'mine').mkdir()
-    (tmp_path / 'mine' / 'thesis.txt').write_text('years of work')
-    with pytest.raises(SystemExit, match=r'has no run\.json'):
-        run(davis, tmp_path / 'run', '--no-resume', '--out', tmp_path / 'mine')
-    assert (tmp_path / 'mine' / 'thesis.txt').is_file()
+    """Predictions in the work dir itself, beside logs and files of other origin."""
+    mine = tmp_path / 'mine'
+    (mine / 'dog').mkdir(parents=True)
+    (mine / 'thesis.txt').write_text('years of work')
+    (mine / 'dog' / 'photo.png').write_bytes(b'a dog')
+    here = ('--no-resume', '--out', mine)
+    with pytest.raises(SystemExit, match=r'unknown run: .*photo.png.*--work-dir DIR$'):
+        run(davis, mine, *here)
+    (mine / 'dog' / 'photo.png').rename(mine / 'photo.png')
+    first = run(davis, mine, *here)
+    (mine / 'epoch_1.pth').write_bytes(b'weights')
+    before = {path.name for path in mine.iterdir()}
+    assert 'tiny.py' in before
+    only = ('test_dataloader.dataset.videos=dog', 'model.topk=1')
+    run(davis, mine, *here, '--cfg-options', *only)
+    after = {path.name for path in mine.iterdir()}
+    assert before - after == {'ant', 'bee', 'cow'}, 'videos that are not asked for too'
+    assert any(mine.glob('*.log'))
+    assert (mine / 'photo.png').read_bytes() == b'a dog'
+    assert run(davis, mine, *here) == first
 
 
 @pytest.mark.parametrize(
@@ -244,6 +259,9 @@ def test_test_split_of_davis_is_written_only(tmp_path: Path) -> None:
     config = write_config(tmp_path / 'c.py', 'davis2017', root, {'split': 'test-dev'})
     for name in ('00001', '00002'):
         (root / f'Annotations/480p/goat/{name}.png').unlink()
+    with pytest.raises(SystemExit, match=r"'goat': it has no .*test_evaluator=None"):
+        run(config, tmp_path / 'run')
+    assert not (tmp_path / 'run' / 'predictions').exists(), 'nothing was propagated'
     no_metric = ('--cfg-options', 'test_evaluator=None')
     assert run(config, tmp_path / 'run', *no_metric) == {}
     assert len(predictions(tmp_path / 'run')) == 3 + len(['run.json'])

@@ -17,6 +17,7 @@ from ..datasets.propagation_base import IMAGENET_MEAN, IMAGENET_STD
 from ..datasets.propagation_sample import PropagationVideo
 from ..models import VideoMAC
 from ..models.propagation import FeatureExtractor, LabelPropagator
+from ..models.propagation.settings import drop_old_preset
 from ..models.weights import load_weights
 from .build import build_network, encoder_part
 from .checkpoint import load_encoder
@@ -119,7 +120,8 @@ class Propagator:
             name: Name of the config, see ``list_models('propagation/*')``.
             checkpoint: Weights of its encoder; None: those of the config, or random ones
                 (the same as those of ``tools/test.py``).
-            options: Changes of the config, such as ``{'model.topk': 10}``.
+            options: Changes of the config, such as ``{'model.topk': 10}``; another
+                ``model.preset`` replaces all values of the old one.
             device: Where to compute [a GPU if there is one].
 
         Raises:
@@ -127,13 +129,15 @@ class Propagator:
             ValueError: If there is no such config, or it is of another kind.
         """
         config = model_config(name)
-        config.merge_from_dict(dict(options or {}))
-        model: Any = config.get('model') or {}
-        if model.get('type') != 'LabelPropagator':
+        changes = dict(options or {})
+        if (config.get('model') or {}).get('type') != 'LabelPropagator':
             raise ValueError(
                 f"'{name}' is no config of propagation; list_models('propagation/*') has "
                 'them. For a pre-training run give its checkpoint, Propagator(path)'
             )
+        drop_old_preset(config.model, changes)
+        config.merge_from_dict(changes)
+        model: Any = config.model
         if checkpoint is not None:
             model['backbone']['checkpoint'] = os.fspath(checkpoint)
         with torch.random.fork_rng():

@@ -16,6 +16,7 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 from ..checkpoints import read_checkpoint
+from ..models.propagation.settings import drop_old_preset
 from ..models.released_layout import convert_released
 from ..models.weights import misfits, misfits_as_text, read_state
 from ..utils import configs_root
@@ -146,10 +147,11 @@ def get_model(
     """
     entry = _find(name)
     config = Config.fromfile(entry.config)
-    config.merge_from_dict(dict(options or {}))
-    model: Any = config.get('model')
-    if not isinstance(model, dict):
+    if not isinstance(config.get('model'), dict):
         raise ValueError(f"the config '{entry.config}' has no model")
+    drop_old_preset(config.model, options or {})
+    config.merge_from_dict(dict(options or {}))
+    model: Any = config.model
     checkpoint = None if isinstance(pretrained, bool) else os.fspath(pretrained)
     if pretrained is True:
         checkpoint = entry.weights

@@ -112,8 +112,9 @@ class DAVISDataset(PropagationDataset):
             path = sets / self.resolution / f'{self.split}.txt'
         lines = read_names(
             path,
-            'Set dataset.data_root to the folder that holds JPEGImages, Annotations and '
-            'ImageSets, and dataset.split to one of its lists',
+            'Set test_dataloader.dataset.data_root to the folder that holds JPEGImages, '
+            'Annotations and ImageSets, and test_dataloader.dataset.split to one of its '
+            'lists',
         )
         names = [
             Path(line.split()[0]).parent.name if '/' in line else line
@@ -147,7 +148,7 @@ class DAVISDataset(PropagationDataset):
             raise LabelMapError(
                 folder.labels[0],
                 'has no object, only background and void (255); read black and white '
-                'masks with dataset.year=2016',
+                'masks with test_dataloader.dataset.year=2016',
             )
         return {
             'first_label': first,

@@ -153,7 +153,8 @@ def read_foreground(path: str | Path) -> Ids:
     Args:
         path: Any label map. In black and white pictures, whatever their mode, foreground
             begins at 128 where they reach it (0 and 255, maybe blurred by JPEG); in all
-            others it is every id but 0 and, with a palette, void (255).
+            others it is every id but 0 and void (255). A grey PNG holds ids if it has
+            values below 128 and, but for 255, none above.
 
     Returns:
         Mask ``[H, W]``, 0 and 1.
@@ -170,9 +171,13 @@ def read_foreground(path: str | Path) -> Ids:
 
 
 def _levels(image: Image.Image) -> Ids | None:
-    """Take the levels of grey out of a picture; None where it has colours."""
+    """Take the levels of grey out of a picture; None where it has colours or ids."""
     if image.mode == 'L':
-        return np.asarray(image)
+        values = np.asarray(image)
+        between = values[(values > 0) & (values < VOID)]
+        # What blurs white, and so leaves greys on both sides of the middle, is a JPEG.
+        ids = image.format == 'PNG' and between.size > 0 and between.max() < 128
+        return None if ids else values
     if image.mode in ('RGB', 'RGBA'):
         colours = np.asarray(image.convert('RGB'))
         return colours[..., 0] if (colours == colours[..., :1]).all() else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from logging import INFO
@@ -173,6 +174,13 @@ class PropagationDataset(Dataset[Any], ABC):
         for path in folder.frames:
             found = check.frame(path, size)
             size = size or found
+        counts = Counter(path.stem for path in folder.frames)
+        for stem, count in counts.items():
+            if count > 1:
+                check.add(
+                    f'{folder.path} has {count} frames named {stem}, which differ in '
+                    'their suffixes; keep one'
+                )
         if self.evenly_numbered:
             check.numbering(folder.path, [path.stem for path in folder.frames])
         if size is not None:

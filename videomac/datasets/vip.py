@@ -109,8 +109,8 @@ class VIPDataset(PropagationDataset):
         path = self.data_root / 'lists' / f'{self.split}_videos.txt'
         lines = read_names(
             path,
-            'Set dataset.data_root to the folder that holds Images, Annotations and '
-            'lists, usually VIP_Fine',
+            'Set test_dataloader.dataset.data_root to the folder that holds Images, '
+            'Annotations and lists, usually VIP_Fine',
         )
         return [Path(line.split()[0]).name for _, line in lines]
 
@@ -136,9 +136,12 @@ class VIPDataset(PropagationDataset):
         """Check that there is one annotation of the frame's size a frame, and no more."""
         check_label_maps(folder.labels, folder.labels, size, check)
         if self.labels == 'instance':
-            for path in InstanceClasses(folder.labels).paths:
-                if not path.is_file():
-                    check.add(f'{path} is missing')
+            classes = InstanceClasses(folder.labels)
+            for index in range(len(classes)):
+                try:
+                    classes[index]
+                except LabelMapError as error:
+                    check.add(str(error))
 
     def load(self, folder: VideoFolder, ori_size: tuple[int, int]) -> dict[str, Any]:
         """Read the first annotation; what is no class or instance is background."""
@@ -171,23 +174,32 @@ class InstanceClasses:
     def __getitem__(self, index: int) -> dict[int, int]:
         """Read the classes of the instances of one frame.
 
+        Columns after the second are passed over, as VIP's own script does.
+
         Raises:
-            LabelMapError: The file is missing or has a line that is not two numbers.
+            LabelMapError: The file cannot be read, or a line does not begin with an
+                instance in 0..255 and a class in 0..19.
         """
         path = self.paths[index]
         try:
             lines = path.read_text(encoding='utf-8').split('\n')
         except FileNotFoundError:
             raise LabelMapError(path, 'there is no such file') from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise LabelMapError(path, f'cannot be read as text ({error})') from error
         classes = {}
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:
-                instance, kind = (int(word) for word in line.split())
+                instance, kind = (int(word) for word in line.split()[:2])
+                if not (0 <= instance <= 255 and 0 <= kind < len(VIP_CLASSES)):
+                    raise ValueError
             except ValueError:
                 raise LabelMapError(
-                    path, f'line {number} must be "instance class", got {line!r}'
+                    path,
+                    f'line {number} must be "instance class", with an instance in 0..255 '
+                    f'and a class in 0..{len(VIP_CLASSES) - 1}, got {line!r}',
                 ) from None
             classes[instance] = kind
         return classes

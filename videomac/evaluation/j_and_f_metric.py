@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from logging import WARNING
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from mmengine.logging import print_log
 
@@ -35,6 +35,11 @@ class JAndFMetric(VideoMetric):
         prefix: Prefix of the names of the results.
     """
 
+    needs: ClassVar = {
+        'labels': 'it has no ground truth; drop the metric for test splits and send the '
+        'written masks to the server'
+    }
+
     def __init__(
         self,
         bound: float = 0.008,
@@ -50,12 +55,7 @@ class JAndFMetric(VideoMetric):
         self, video: PropagationVideo, prediction: Mapping[str, Any]
     ) -> VideoScores:
         """Score the masks of one video against ``meta['labels']``."""
-        truths = video.meta.get('labels')
-        if truths is None:
-            raise ValueError(
-                'it has no ground truth; drop the metric for test splits and send the '
-                'written masks to the server'
-            )
+        truths = video.meta['labels']
         return score_video(prediction['masks'], truths, self.bound, self.all_frames)
 
     def summarise(self, scores: Mapping[str, VideoScores]) -> dict[str, float]:

@@ -71,6 +71,7 @@ class _Scorer:
 
     def __call__(self, index: int) -> tuple[str, Any]:
         video = self.dataset[index]['inputs']
+        self.metric.check(video)
         try:
             return video.video, self.metric.score(video, self.read(video))
         except ValueError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,8 @@ class PCKMetric(VideoMetric):
         out_dir: Folder for the tables; None to write none.
         prefix: Prefix of the names of the results.
     """
+
+    needs: ClassVar = {'points': 'it has no annotated joints; use JHMDBDataset'}
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ import logging
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from mmengine.dist import all_gather_object, broadcast_object_list, is_main_process
 from mmengine.evaluator import BaseMetric
@@ -32,13 +32,26 @@ class VideoMetric(BaseMetric):
         prefix: Prefix of the names of the results.
     """
 
+    #: What ``meta`` of a video must hold, and what to say where it does not.
+    needs: ClassVar[Mapping[str, str]] = {}
+
     def __init__(self, out_dir: str | None = None, prefix: str | None = None) -> None:
         super().__init__(collect_device='cpu', prefix=prefix)
         self.out_dir = None if out_dir is None else Path(out_dir)
 
+    def check(self, video: PropagationVideo) -> None:
+        """Check that a video has what it takes to score it.
+
+        Raises:
+            ValueError: It lacks something of :attr:`needs`.
+        """
+        for key, reason in self.needs.items():
+            if video.meta.get(key) is None:
+                raise ValueError(f"video '{video.video}': {reason}")
+
     @abstractmethod
     def score(self, video: PropagationVideo, prediction: Mapping[str, Any]) -> Any:
-        """Score one video; the result is pickled between processes."""
+        """Score one video that passes :meth:`check`; is pickled between processes."""
 
     @abstractmethod
     def summarise(self, scores: Mapping[str, Any]) -> dict[str, float]:
@@ -80,6 +93,7 @@ class VideoMetric(BaseMetric):
             ValueError: A prediction does not fit its video; names the video.
         """
         for video, prediction in zip(data_batch['inputs'], data_samples, strict=True):
+            self.check(video)
             try:
                 self.results.append((video.video, self.score(video, prediction)))
             except (KeyError, ValueError) as error:

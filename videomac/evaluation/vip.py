@@ -92,7 +92,7 @@ class InstanceMatches:
 
     Args:
         overlaps: Best IoU of each predicted instance with an annotated one of its class
-            in its frame, ``[N]``.
+            in its frame, ``[N]``, in increasing id.
         scores: Confidence of each, ``[N]``.
         num_truths: Number of annotated instances.
     """
@@ -140,7 +140,7 @@ def instance_matches(
     for instance, kind in true_classes.items():
         if instance and true_area[instance]:
             number[kind] = number.get(kind, 0) + 1
-    for instance, kind in predicted_classes.items():
+    for instance, kind in sorted(predicted_classes.items()):
         if not instance or not predicted_area[instance]:
             continue
         others = [
@@ -164,10 +164,11 @@ def average_precision(matches: Sequence[InstanceMatches], threshold: float) -> f
 
     The area under the envelope of precision over recall, as PASCAL VOC has it since
     2010. A predicted instance is right if its best IoU is above the threshold. Equal
-    scores are ranked in the order given (in the official script it is left open).
+    scores are ranked from the last to the first, as VIP's script does, which turns round
+    what argsort gives (``evaluate/test_inst_part_ap.py`` of ATEN).
 
     Args:
-        matches: Matches of one class in all frames.
+        matches: Matches of one class in all frames, in their order.
         threshold: IoU in [0, 1).
 
     Returns:
@@ -179,7 +180,7 @@ def average_precision(matches: Sequence[InstanceMatches], threshold: float) -> f
     scores = np.concatenate([item.scores for item in matches] or [np.empty(0)])
     if num_truths == 0:
         return 0.0 if len(overlaps) else np.nan
-    right = overlaps[np.argsort(-scores, kind='stable')] > threshold
+    right = overlaps[np.argsort(scores, kind='stable')[::-1]] > threshold
     hits = np.cumsum(right)
     precision = hits / np.arange(1, len(right) + 1)
     recall = np.concatenate([[0.0], hits / num_truths])

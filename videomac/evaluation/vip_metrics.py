@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ from .vip import (
 
 __all__ = ['VIPInstanceAP', 'VIPMeanIoU']
 
+NO_LABELS = 'it has no annotated frames; use a data set that has them, VIPDataset'
+
 
 @METRICS.register_module()
 class VIPMeanIoU(VideoMetric):
@@ -40,6 +42,8 @@ class VIPMeanIoU(VideoMetric):
         out_dir: Folder for the tables; None to write none.
         prefix: Prefix of the names of the results.
     """
+
+    needs: ClassVar = {'labels': NO_LABELS}
 
     def __init__(
         self, first_frame: bool = True, out_dir: str | None = None, prefix: str = 'VIP'
@@ -123,8 +127,14 @@ class VIPInstanceAP(VideoMetric):
 
     For predictions that started from instance ids (``VIPDataset(labels='instance')``);
     an instance keeps the class that it has in the first frame. The results are
-    percentages: ``AP@<IoU>``, the mean over the 19 classes that occur, and ``AP_vol``,
-    the mean over the thresholds.
+    percentages: ``AP@<IoU>``, the mean over all 19 classes, and ``AP_vol``, the mean
+    over the thresholds.
+
+    As in the script (``evaluate/test_inst_part_ap.py`` of ATEN), a class with neither
+    annotated nor predicted instances counts as 0 in the means; the table of the classes
+    has NaN there. A class that is only predicted is 0 in both: the script divides 0 by 0
+    and its means become NaN. Videos are ranked in the data set's order, which the script
+    leaves to the file system.
 
     Args:
         first_frame: Count the first frame too.
@@ -132,6 +142,11 @@ class VIPInstanceAP(VideoMetric):
         out_dir: Folder for the tables; None to write none.
         prefix: Prefix of the names of the results.
     """
+
+    needs: ClassVar = {
+        'labels': NO_LABELS,
+        'classes': "it has no classes of instances; use VIPDataset(labels='instance')",
+    }
 
     def __init__(
         self,
@@ -148,11 +163,7 @@ class VIPInstanceAP(VideoMetric):
         self, video: PropagationVideo, prediction: Mapping[str, Any]
     ) -> list[FrameMatches]:
         """Matches of the frames of one video."""
-        classes = video.meta.get('classes')
-        if classes is None:
-            raise ValueError(
-                "it has no classes of instances; use VIPDataset(labels='instance')"
-            )
+        classes = video.meta['classes']
         masks, truths = prediction['masks'], video.meta['labels']
         _same_length(len(masks), len(truths))
         start = classes[0]
@@ -165,17 +176,27 @@ class VIPInstanceAP(VideoMetric):
         return found
 
     def summarise(self, scores: Mapping[str, list[FrameMatches]]) -> dict[str, float]:
-        """Average over classes and thresholds."""
-        table = self._table(scores)
-        means = [_mean(column) for column in zip(*table.values(), strict=True)]
+        """Average over all 19 classes, absent ones as 0, and over the thresholds."""
+        means = np.nan_to_num(list(self._table(scores).values())).mean(axis=0)
         summary = {
-            f'AP@{threshold:g}': mean
+            f'AP@{threshold:g}': float(mean)
             for threshold, mean in zip(self.thresholds, means, strict=True)
         }
-        return summary | {'AP_vol': _mean(means)}
+        return summary | {'AP_vol': float(means.mean())}
+
+    def tabulate(
+        self, scores: Mapping[str, list[FrameMatches]], summary: Mapping[str, float]
+    ) -> str:
+        """AP of each class at each threshold, and the means over all classes."""
+        rows = [
+            (name, *(f'{value:.3f}' for value in (*values, np.mean(values))))
+            for name, values in self._table(scores).items()
+        ]
+        rows.append(('mean', *(f'{value:.3f}' for value in summary.values())))
+        return text_table(('class', *summary), rows)
 
     def _table(self, scores: Mapping[str, list[FrameMatches]]) -> dict[str, list[float]]:
-        """AP of each part at each threshold, in percent."""
+        """AP of each part at each threshold, in percent; NaN where it is absent."""
         frames = [frame for video in scores.values() for frame in video]
         table = {}
         for kind, name in enumerate(VIP_CLASSES):
@@ -195,9 +216,3 @@ class VIPInstanceAP(VideoMetric):
             'thresholds': list(self.thresholds),
             'classes': table,
         }
-
-
-def _mean(values: Sequence[float]) -> float:
-    """Mean of the numbers among the values."""
-    numbers = [value for value in values if not np.isnan(value)]
-    return float(np.mean(numbers)) if numbers else np.nan

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,12 @@ from videomac.datasets.propagation_sample import PropagationVideo
 
 from .tables import write_text
 
-__all__ = ['PredictionWriter']
+__all__ = ['RUN', 'PredictionWriter', 'partial_folder', 'restart']
 
 POSES = 'poses.npz'
 RUN = 'run.json'
+# Where predictions may lie: JHMDB's videos are named <action>/<video>.
+PLACES = ('*/*.png', f'*/{POSES}', f'*/*/{POSES}')
 
 
 class PredictionWriter:
@@ -36,8 +40,9 @@ class PredictionWriter:
     Args:
         out_dir: Folder of the predictions; made if it does not exist.
         run: What the predictions depend on, such as config and checkpoint, as JSON
-            has it. It is kept beside them, and predictions of another run are refused
-            rather than mixed in. None to keep and compare nothing.
+            has it. It is kept beside them, and predictions of another run, or of an
+            unknown one, are refused rather than mixed in. None to keep and compare
+            nothing.
 
     Raises:
         ValueError: ``out_dir`` has predictions of another run.
@@ -53,12 +58,18 @@ class PredictionWriter:
 
     def _claim(self, run: dict[str, Any]) -> None:
         """Compare the run with that of the predictions already there, or note it."""
-        path = self.out_dir / RUN
+        # Looked for first: processes that share the folder note the run, then predict.
+        foreign = _any_prediction(self.out_dir)
         wanted = json.loads(json.dumps(run))
         try:
-            noted = json.loads(path.read_text(encoding='utf-8'))
+            noted = json.loads((self.out_dir / RUN).read_text(encoding='utf-8'))
         except FileNotFoundError:
-            write_text(path, json.dumps(wanted, indent=2, sort_keys=True) + '\n')
+            if foreign is not None:
+                raise ValueError(
+                    f"'{self.out_dir}' holds predictions of an unknown run: there is "
+                    f"'{foreign}' but no {RUN}. Remove them, or write to another folder"
+                ) from None
+            _note(self.out_dir, run)
             return
         except ValueError:
             noted = None
@@ -96,10 +107,9 @@ class PredictionWriter:
             ValueError: The prediction is not of the video's length or size.
         """
         final = self.folder(video)
-        # The name is the video's, so that what a killed process left is cleared here.
-        partial = self.out_dir / '.partial' / video.video
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        partial = partial_folder(self.out_dir, video.video)
+        shutil.rmtree(partial, ignore_errors=True)  # what a killed process left
+        partial.mkdir()
         if video.points is None:
             self._write_masks(partial, video, prediction['masks'])
         else:
@@ -110,7 +120,6 @@ class PredictionWriter:
         shutil.rmtree(final, ignore_errors=True)
         final.parent.mkdir(parents=True, exist_ok=True)
         os.replace(partial, final)
-        self._tidy(partial.parent)
 
     def _write_masks(self, folder: Path, video: PropagationVideo, masks: Any) -> None:
         """Write the masks of the frames that are asked for."""
@@ -123,15 +132,6 @@ class PredictionWriter:
                     f'the frame {list(video.ori_size)}'
                 )
             write_label_map(folder / name, mask, video.palette)
-
-    def _tidy(self, folder: Path) -> None:
-        """Remove the folders of partial predictions that are empty."""
-        while folder != self.out_dir:
-            try:
-                folder.rmdir()
-            except OSError:  # another process is at work in it, or was killed there
-                return
-            folder = folder.parent
 
     def read(self, video: PropagationVideo) -> dict[str, Any]:
         """Read the predictions of a video.
@@ -157,6 +157,54 @@ class PredictionWriter:
                 return {'points': poses['points'], 'visible': poses['visible']}
         except (OSError, ValueError, KeyError) as error:
             raise LabelMapError(folder / POSES, f'cannot be read ({error})') from error
+
+
+def partial_folder(out_dir: Path, video: str) -> Path:
+    """Where a video's folder is filled before it is moved to its place.
+
+    Directly below ``out_dir``, so that no process makes or removes a folder that others
+    work in; by a hash, as names may have slashes and be as long as file systems allow.
+    Always the same for a video: whoever does it next finds what a killed process left.
+    """
+    return out_dir / f'.partial-{hashlib.sha256(os.fsencode(video)).hexdigest()[:16]}'
+
+
+def restart(
+    out_dir: str | os.PathLike[str], run: Mapping[str, Any], videos: Iterable[str]
+) -> None:
+    """Throw predictions of another run away, and note the run that takes their place.
+
+    All other files stay.
+
+    Args:
+        out_dir: Folder of the predictions.
+        run: See :class:`PredictionWriter`.
+        videos: Names of all videos that may have predictions there.
+
+    Raises:
+        OSError: A prediction cannot be removed.
+    """
+    root = Path(out_dir)
+    for video in videos:
+        for folder in (root / video, partial_folder(root, video)):
+            if folder.is_dir():
+                shutil.rmtree(folder)
+        for parent in Path(video).parents[:-1]:
+            with suppress(OSError):  # there is none, or something else in it
+                (root / parent).rmdir()
+    _note(root, run)
+
+
+def _note(out_dir: Path, run: Mapping[str, Any]) -> None:
+    """Keep what the predictions of a folder depend on."""
+    write_text(out_dir / RUN, json.dumps(run, indent=2, sort_keys=True) + '\n')
+
+
+def _any_prediction(folder: Path) -> str | None:
+    """Find a prediction, seen from the folder; those that are partial do not count."""
+    paths = (path for place in PLACES for path in folder.glob(place))
+    names = (path.relative_to(folder).as_posix() for path in paths)
+    return next((name for name in names if not name.startswith('.')), None)
 
 
 def _mask_names(video: PropagationVideo) -> dict[int, str]:

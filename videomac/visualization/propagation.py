@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..datasets.label_maps import object_palette
 from ..datasets.propagation_sample import PropagationVideo
 from ..datasets.sources.images import natural_key, read_image
+from ..evaluation.writer import partial_folder
 from .clips import ClipWriter
 from .overlay import overlay_masks, overlay_pose
 from .reconstruction import save_image
@@ -96,9 +97,8 @@ class PropagationPainter:
                 f'{order[0]} and {order[-1]}; asked to paint frames {chosen}'
             )
         final = self.out_dir / video.video
-        # The name is the video's, so that what a killed process left is cleared here.
-        partial = self.out_dir / '.partial' / video.video
-        shutil.rmtree(partial, ignore_errors=True)
+        partial = partial_folder(self.out_dir, video.video)
+        shutil.rmtree(partial, ignore_errors=True)  # what a killed process left
         clip = ClipWriter(partial / 'clip', len(chosen), self.fps)
         for t in chosen:
             picture = self._paint_frame(video, prediction, t, order.index(t))
@@ -111,7 +111,7 @@ class PropagationPainter:
         final.parent.mkdir(parents=True, exist_ok=True)
         os.replace(partial / 'frames', final)
         os.replace(moving, f'{final}{moving.suffix}')
-        _remove_empty(partial, self.out_dir)
+        partial.rmdir()
 
     def _paint_frame(
         self, video: PropagationVideo, prediction: Mapping[str, Any], t: int, place: int
@@ -151,11 +151,12 @@ class PropagationPainter:
         Raises:
             ValueError: There is neither a score nor a painted video.
         """
-        painted = sorted(
+        clips = (
             path.relative_to(self.out_dir).with_suffix('').as_posix()
             for path in self.out_dir.rglob('*')
-            if path.suffix in CLIPS and '.partial' not in path.parts
+            if path.suffix in CLIPS
         )
+        painted = sorted(name for name in clips if not name.startswith('.partial'))
         names = list(dict.fromkeys([*scores, *painted]))
         if not names:
             raise ValueError(f"no video has been painted in '{self.out_dir}'")
@@ -200,13 +201,3 @@ def _predicted_frames(
             f'{count} {kind}'
         )
     return order
-
-
-def _remove_empty(folder: Path, root: Path) -> None:
-    """Remove empty folders from this one up to below the root."""
-    while folder != root:
-        try:
-            folder.rmdir()
-        except OSError:  # another process is at work in it, or was killed there
-            return
-        folder = folder.parent

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
-__all__ = ['PRESETS', 'SINGLE', 'Copies', 'PropagationSettings', 'Window']
+__all__ = [
+    'PRESETS',
+    'SINGLE',
+    'Copies',
+    'PropagationSettings',
+    'Window',
+    'drop_old_preset',
+]
 
 WindowShape = Literal['square', 'circle']
 FirstFrame = Literal['once', 'again', 'padded']
@@ -185,6 +192,24 @@ class PropagationSettings:
                 outside = 0 if self.restrict_first else 1
                 copies[anchor] = Copies(1 + again, outside)
         return dict(sorted(copies.items()))
+
+
+def drop_old_preset(model: MutableMapping[str, Any], options: Mapping[str, Any]) -> None:
+    """Drop what a config spells out for its own preset, if options choose another.
+
+    Otherwise the other preset would have all its values set back to those of the old.
+    To be called before the options are merged: what they say themselves then stays.
+
+    Args:
+        model: Config of a :class:`LabelPropagator`; it is changed.
+        options: Changes of the whole config, by dotted names or nested, such as
+            ``{'model.preset': 'crw'}``.
+    """
+    nested = options.get('model')
+    whole = nested.get('preset') if isinstance(nested, Mapping) else None
+    if options.get('model.preset', whole) not in (None, model.get('preset')):
+        for field in fields(PropagationSettings):
+            model.pop(field.name, None)
 
 
 def _check_choice(name: str, value: Any, choices: Any) -> None:
