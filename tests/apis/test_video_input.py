@@ -90,6 +90,16 @@ def test_pictures_are_decoded_as_in_the_evaluation(tmp_path: Path) -> None:
     assert torch.equal(got, want)
 
 
+def test_cut_pictures_are_refused(tmp_path: Path) -> None:
+    """As the evaluation does; OpenCV would paint the rest grey."""
+    path = tmp_path / 'frame.jpg'
+    Image.fromarray(VIDEO[0]).resize((200, 200)).save(path)
+    path.write_bytes(path.read_bytes()[:-1500])
+    for video in (path, tmp_path, [path]):
+        with pytest.raises(ValueError, match=r"frame\.jpg' .*its end is missing"):
+            open_video(video)
+
+
 def grey(*shape: int) -> NDArray[np.uint8]:
     return np.zeros(shape, np.uint8)
 

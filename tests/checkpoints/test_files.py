@@ -108,6 +108,22 @@ def test_pick_network() -> None:
     state, _ = pick_network(ours, 'target')
     assert state.keys() == {'encoder.a'}
     assert state['encoder.a'].unique().item() == 2
+    plain = ours['state_dict']
+    wrapped = {f'module.{key}': value for key, value in plain.items()}
+    forms: list[dict[str, Any]] = [
+        {'state_dict': wrapped, 'meta': {}},
+        wrapped,
+        plain,
+        {'model': plain},
+        {'state_dict': None, **plain},
+    ]
+    for form in forms:
+        other, _ = pick_network(form, 'target')
+        assert other.keys() == state.keys()
+        assert other['encoder.a'].unique().item() == 2
+    for form in ({'student': plain}, {'state_dict': {'encoder.a': STATE['a']}}):
+        with pytest.raises(ValueError, match=r"no target network.*network 'online'"):
+            pick_network(form, 'target')
     assert pick_network({**STATE, 'epoch': 3})[0].keys() == STATE.keys()
     with pytest.raises(ValueError, match='no target network'):
         pick_network(STATE, 'target')

@@ -3,6 +3,7 @@
 import importlib.util
 import pickle
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from torch.utils.data import DataLoader
 
 from tests.datasets.decoding.pictures import jpeg, smooth
+from tests.datasets.preparation.sources import make_tar
 from tests.real_data import real_data
 from videomac.datasets import (
     FrameFolders,
@@ -137,6 +139,37 @@ def test_flat_archive_of_others(tmp_path: Path) -> None:
     (video,) = source.scan()
     assert (video.name, video.frames) == ('clip', ('f2.jpg', 'f10.jpg'))
     assert source.read(video, [0, 1]).shape == (2, 24, 40, 3)
+
+
+def store_of(path: Path, kind: str, names: Sequence[str]) -> PackedFrames:
+    """A store with a frame under each name, as another program may have named them."""
+    frames = {name: jpeg(smooth(24, 40, i)) for i, name in enumerate(names)}
+    if kind == 'lmdb':
+        lmdb = pytest.importorskip('lmdb')
+        with lmdb.open(str(path)) as store, store.begin(write=True) as transaction:
+            for name, content in frames.items():
+                transaction.put(name.encode(), content)
+    else:
+        path.mkdir()
+        make_tar(path / 'a.tar', frames)
+    return PackedFrames(str(path))
+
+
+@pytest.mark.parametrize('kind', FORMATS)
+def test_names_of_other_programs(tmp_path: Path, kind: str) -> None:
+    """From the root or from a dot, an entry is what it is in other processes too."""
+    names = ['/c/0.jpg', './a/0.jpg', 'a/1.jpg', '/0.jpg']
+    source = store_of(tmp_path / 'store', kind, names)
+    videos = {video.name: video for video in source.scan()}
+    assert set(videos) == {'c', 'a', 'store'}
+    assert videos['a'].frames == ('0.jpg', '1.jpg')
+    reader = pickle.loads(pickle.dumps(source))
+    for name, numbers in (('c', [0]), ('a', [1, 2]), ('store', [3])):
+        files = reader.fetch(videos[name], range(len(numbers))).files
+        assert list(files) == [jpeg(smooth(24, 40, i)) for i in numbers]
+    twice = store_of(tmp_path / 'twice', kind, ['/a/0.jpg', './a/0.jpg'])
+    with pytest.raises(ValueError, match=r'two members .*a/0|keys .*a/0.*a/0.* one fr'):
+        twice.scan()
 
 
 @pytest.mark.parametrize('kind', FORMATS)

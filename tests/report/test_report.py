@@ -20,7 +20,7 @@ from PIL import Image
 from tests.engine.tiny import runner_config
 from tests.tools.test_train_cli import load_tool
 from videomac.report import read_evaluations, read_run_record, write_report
-from videomac.report.embedding import LARGEST_CLIP, WIDEST, as_data
+from videomac.report.embedding import LARGEST_CLIP, WIDEST, as_data, embed
 from videomac.utils import tools_root
 from videomac.visualization.clips import ClipWriter
 
@@ -292,6 +292,41 @@ def test_embedding(tmp_path: Path) -> None:
     assert as_data(tmp_path / 'a.mp4') == 'data:video/mp4;base64,YWJj'
     (tmp_path / 'b.mp4').write_bytes(bytes(LARGEST_CLIP + 1))
     assert as_data(tmp_path / 'b.mp4') == ''
+
+
+def test_transparent_pictures_lie_on_white(tmp_path: Path) -> None:
+    """Half a red: as a browser paints it on a white page."""
+    for mode, colour, seen in (
+        ('RGBA', (200, 0, 0, 0), (255, 255, 255)),
+        ('RGBA', (255, 0, 0, 128), (255, 127, 127)),
+        ('LA', (0, 0), (255, 255, 255)),
+        ('RGB', (9, 8, 7), (9, 8, 7)),
+    ):
+        Image.new(mode, (30, 20), colour).save(tmp_path / 'a.png')
+        _, _, code = as_data(tmp_path / 'a.png').partition(';base64,')
+        with Image.open(io.BytesIO(base64.b64decode(code))) as picture:
+            assert picture.getpixel((3, 4)) == seen
+
+
+def test_broken_pictures_do_not_cost_the_report(tmp_path: Path) -> None:
+    """A killed run leaves half of one; the page names it where it would be."""
+    run = make_run(tmp_path / 'run')
+    noise = np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8)
+    for path in (
+        run / '20260101_000000' / 'vis_data' / 'vis_image' / 'reconstruction_0.png',
+        run / 'mine.png',
+        run / 'sheet.jpg',
+    ):
+        Image.fromarray(noise).save(path)
+        path.write_bytes(path.read_bytes()[:900])
+    (run / 'dog.gif').symlink_to(tmp_path / 'none.gif')
+    text = write_report([run], tmp_path / 'r.html').read_text()
+    page = check_page(text)
+    for name in ('reconstruction_0.png', 'mine.png', 'sheet.jpg', 'dog.gif'):
+        (note,) = [each for each in page.texts if f"{name}' is left out: " in each]
+        assert re.search('cannot be decoded|does not exist', note)
+    assert len(page.all('img')) == 5
+    assert embed(run / 'sheet.jpg').data == ''
 
 
 def test_no_run(tmp_path: Path) -> None:

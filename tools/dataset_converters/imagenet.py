@@ -35,6 +35,11 @@ CLASS = re.compile(r'n\d{8}')
 TRUTH = 'ILSVRC2012_validation_ground_truth.txt'
 META = 'meta.mat'
 KAGGLE = 'LOC_val_solution.csv'
+COLUMNS = ('ImageId', 'PredictionString')
+ADVICE = (
+    f'Give ILSVRC2012_devkit_t12.tar.gz (with {TRUTH} and {META}), or {KAGGLE} of '
+    "Kaggle's archive, as published"
+)
 
 #: Images in all, and the fewest and most of a class.
 EXPECTED = {'train': (1_281_167, 732, 1300), 'val': (50_000, 50, 50)}
@@ -61,24 +66,27 @@ class ImageNet(Converter):
         """Take the class of a training image from its name, of another from the labels.
 
         Raises:
-            ValueError: Images of val are not in folders of classes and have no labels.
+            ValueError: Images of val are not in folders of classes and have no labels,
+                or the labels cannot be read.
         """
-        labels: dict[int, str] = {}
-        if any(_is_flat_val(member) for member in members):
-            labels = read_labels(members)
+        flat = [member for member in members if _is_flat_val(member)]
+        labels = read_labels(members) if flat else {}
+        bare = [member.path for member in flat if _number(member) not in labels]
+        if bare:
+            raise ValueError(
+                f'{len(bare)} images of val have no label in the list of {len(labels)}, '
+                f'first {bare[0]}. {ADVICE}'
+            )
 
         def place(member: Member) -> str | None:
             path = PurePosixPath(member.name)
             match = TRAIN.fullmatch(path.name)
             if match:
                 return f'train/{match[1]}/{path.name}'
-            match = VAL.fullmatch(path.name)
-            if not match:
+            if not VAL.fullmatch(path.name):
                 return None
-            flat = _is_flat_val(member)
-            return (
-                f'val/{labels[int(match[1])] if flat else path.parent.name}/{path.name}'
-            )
+            wnid = labels[_number(member)] if _is_flat_val(member) else path.parent.name
+            return f'val/{wnid}/{path.name}'
 
         return place
 
@@ -129,6 +137,11 @@ def _is_flat_val(member: Member) -> bool:
     return bool(VAL.fullmatch(path.name)) and not CLASS.fullmatch(path.parent.name)
 
 
+def _number(member: Member) -> int:
+    """Number of an image of val."""
+    return int(PurePosixPath(member.name).stem.rpartition('_')[2])
+
+
 def read_labels(members: Sequence[Member]) -> dict[int, str]:
     """Read the classes of the images of val from the devkit or from Kaggle's table.
 
@@ -139,29 +152,62 @@ def read_labels(members: Sequence[Member]) -> dict[int, str]:
         WordNet ids by the number of the image, from 1.
 
     Raises:
-        ValueError: The lists are not there, or not understood.
+        ValueError: The lists are not there, or not understood; names the file.
         ModuleNotFoundError: SciPy, which reads the devkit's, is not installed.
     """
     named = {PurePosixPath(member.name).name: member for member in members}
     if KAGGLE in named:
-        text = read_member(named[KAGGLE]).decode()
-        rows = csv.DictReader(io.StringIO(text))
-        return {
-            int(row['ImageId'].rpartition('_')[2]): row['PredictionString'].split()[0]
-            for row in rows
-        }
+        return _read_table(named[KAGGLE])
     if TRUTH not in named or META not in named:
         raise ValueError(
-            'the images of val lie in one folder: to sort them give '
-            f'ILSVRC2012_devkit_t12.tar.gz as well (with {TRUTH} and {META}), or '
-            f"Kaggle's {KAGGLE}"
+            f'the images of val lie in one folder and need labels to be sorted. {ADVICE}'
         )
-    classes = _read_meta(read_member(named[META]))
-    numbers = read_member(named[TRUTH]).decode().split()
-    return {index: classes[int(number)] for index, number in enumerate(numbers, 1)}
+    classes = _read_meta(named[META])
+    numbers = _read_text(named[TRUTH]).split()
+    labels = {i: classes.get(number, '') for i, number in enumerate(numbers, 1)}
+    wrong = [i for i, wnid in labels.items() if not wnid]
+    if wrong:
+        raise ValueError(
+            f'{named[TRUTH].path}: entry {wrong[0]}, {numbers[wrong[0] - 1][:40]!r}, is '
+            f'no number of a class in {named[META].path}. {ADVICE}'
+        )
+    return labels
 
 
-def _read_meta(content: bytes) -> dict[int, str]:
+def _read_text(member: Member) -> str:
+    try:
+        return read_member(member).decode('utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{member.path} is no text ({error}). {ADVICE}') from error
+
+
+def _read_table(member: Member) -> dict[int, str]:
+    """Read Kaggle's table: a row for each image, with its class first in the boxes."""
+    labels = {}
+    try:
+        rows = csv.DictReader(io.StringIO(_read_text(member), newline=''))
+        missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
+        if missing:
+            raise ValueError(
+                f'{member.path} has no column {" and none ".join(missing)} in its first '
+                f'line, {str(rows.fieldnames)[:80]}. {ADVICE}'
+            )
+        for row in rows:
+            image, boxes = (row[name] or '' for name in COLUMNS)
+            found = VAL.fullmatch(f'{image}.JPEG')
+            wnid = boxes.partition(' ')[0]
+            if not found or not CLASS.fullmatch(wnid):
+                raise ValueError(
+                    f'{member.path}, line {rows.line_num}: {image[:40]!r} with '
+                    f'{boxes[:40]!r} is no image of val with its class. {ADVICE}'
+                )
+            labels[int(found[1])] = wnid
+    except csv.Error as error:
+        raise ValueError(f'{member.path} is no table ({error}). {ADVICE}') from error
+    return labels
+
+
+def _read_meta(member: Member) -> dict[str, str]:
     """Read WordNet ids by ILSVRC2012_ID from the devkit's meta.mat."""
     try:
         from scipy.io import loadmat
@@ -169,8 +215,15 @@ def _read_meta(content: bytes) -> dict[int, str]:
         raise ModuleNotFoundError(
             f'reading {META} needs SciPy: pip install "scipy>=1.11"', name='scipy'
         ) from error
-    synsets = loadmat(io.BytesIO(content), squeeze_me=True)['synsets']
-    return {int(one['ILSVRC2012_ID']): str(one['WNID']) for one in synsets.ravel()}
+    content = read_member(member)
+    try:
+        synsets = loadmat(io.BytesIO(content), squeeze_me=True)['synsets'].ravel()
+        return {str(int(one['ILSVRC2012_ID'])): str(one['WNID']) for one in synsets}
+    except Exception as error:  # SciPy raises whatever a damaged byte leads to
+        raise ValueError(
+            f"{member.path} is no MATLAB file with the devkit's table 'synsets' "
+            f'({error!r}). {ADVICE}'
+        ) from error
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Union
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from ..datasets.network_frames import decode_frame
 from ..datasets.sources import UnreadableVideoError, VideoFiles
 from ..datasets.sources.images import IMAGE_SUFFIXES, image_names
 
@@ -190,11 +190,12 @@ def _check_picture(picture: NDArray[Any], index: int) -> Picture:
 
 def _read_picture(path: Path) -> Picture:
     """Decode a file as the evaluation does, without the camera's orientation."""
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    image = cv2.imread(str(path), flags)
-    if image is None:
-        raise ValueError(f"'{path}' is no picture that can be decoded")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    try:
+        return decode_frame(str(path))
+    except UnreadableVideoError as error:
+        raise ValueError(
+            f"'{path}' is no picture that can be read: {error.reason}"
+        ) from error
 
 
 def _by(size: Sequence[int]) -> str:

@@ -40,6 +40,8 @@ ONLINE = (
 TARGET = ('target_without_ddp', 'teacher', 'model_ema')
 #: Of the two networks of DINO and CrOC the teacher is the one that is evaluated.
 DEFAULT = ('online_without_ddp', 'teacher', *ONLINE[2:])
+#: Our own files have both networks in one place.
+OWN_TARGET = 'target.'
 
 
 class UnusableCheckpointError(ValueError):
@@ -137,15 +139,19 @@ def pick_network(
     Raises:
         ValueError: If there are no tensors, or not the network that was asked for.
     """
-    places = {None: DEFAULT, 'online': ONLINE, 'target': TARGET}[network]
-    inner = content.get('state_dict', {})
-    if network == 'target' and not any(name in content for name in TARGET):
-        if isinstance(inner, Mapping) and any(key.startswith('target.') for key in inner):
-            return _own_target(inner), _others(content, 'state_dict')
-        raise ValueError('the checkpoint has no target network')
+    both = ONLINE[2:]
+    places = {None: DEFAULT, 'online': ONLINE, 'target': (*TARGET, *both)}[network]
     place = next((n for n in places if isinstance(content.get(n), Mapping)), None)
     part = content if place is None else content[place]
     state = {key: value for key, value in part.items() if isinstance(value, Tensor)}
+    if network == 'target' and place not in TARGET:
+        state = _own_target(state)
+        if not state:
+            raise ValueError(
+                f'the checkpoint has no target network, neither {", ".join(TARGET)} nor '
+                f"keys that begin with '{OWN_TARGET}'; its keys: {list(content)[:10]}. "
+                "Take the network 'online'"
+            )
     if not state:
         raise ValueError(f'the checkpoint holds no weights; its keys: {list(content)}')
     plain = [
@@ -157,11 +163,13 @@ def pick_network(
 
 
 def _own_target(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Take the target network out of a checkpoint of ours."""
+    """Take the target network out of a checkpoint of ours; empty if it has none."""
+    # A model that was wrapped for several processes has 'module.' before all keys.
+    plain = {key.removeprefix('module.'): value for key, value in state.items()}
     return {
-        key.removeprefix('target.'): value
-        for key, value in state.items()
-        if key.startswith('target.')
+        key.removeprefix(OWN_TARGET): value
+        for key, value in plain.items()
+        if key.startswith(OWN_TARGET)
     }
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from .sources import UnreadableVideoError
 from .sources.diagnosis import diagnose, is_cut_jpeg
 
-__all__ = ['NetworkFrames', 'network_size', 'network_tensor']
+__all__ = ['NetworkFrames', 'decode_frame', 'network_size', 'network_tensor']
 
 
 def network_size(
@@ -116,13 +116,12 @@ class NetworkFrames:
         Raises:
             UnreadableVideoError: The frame cannot be decoded.
         """
-        image = _decode(str(self.paths[index]))
-        picture = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+        picture = decode_frame(str(self.paths[index]))
         return network_tensor(picture, self.size, self.mean, self.std)
 
 
-def _decode(path: str) -> NDArray[np.uint8]:
-    """Decode a picture, 8 bits of blue, green and red, [H, W, 3].
+def decode_frame(path: str) -> NDArray[np.uint8]:
+    """Decode a picture as the evaluation does: RGB, uint8 in 0..255, [H, W, 3].
 
     Raises:
         UnreadableVideoError: It is none, too large, or its end is missing.
@@ -142,4 +141,4 @@ def _decode(path: str) -> NDArray[np.uint8]:
         raise UnreadableVideoError(path, diagnose(path, error)) from error
     if image is None:
         raise UnreadableVideoError(path, diagnose(path))
-    return np.asarray(image, np.uint8)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from ..visualization.curves import SMOOTHING, smooth
 
-__all__ = ['line_chart', 'nice_ticks']
+__all__ = ['line_chart', 'nice_ticks', 'tick_labels']
 
 WIDTH, HEIGHT = 360, 220  # units of the drawing; about pixels on a phone
 LEFT, RIGHT, TOP, BOTTOM = 52, 10, 10, 34
+LETTER = 7  # width of a digit
 MOST_POINTS = 240  # of a curve; more are averaged in groups
 COLOURS = 7  # classes c0..c6 of the style sheet
 
@@ -36,6 +38,19 @@ def nice_ticks(low: float, high: float, most: int = 5) -> list[float]:
         if last - first + 1 <= most:
             return [k * step for k in range(first, last + 1)]
     raise AssertionError('a step of 20 leaves too many')
+
+
+def tick_labels(ticks: Sequence[float]) -> list[str]:
+    """Write ticks as people do, to the digit in which they differ.
+
+    Args:
+        ticks: What :func:`nice_ticks` has found, two or more.
+
+    Returns:
+        ``0.15``, ``20k`` or ``1.5e-4``, no two the same.
+    """
+    step = Decimal(f'{ticks[1] - ticks[0]:.0e}')
+    return [_text(Decimal(tick).quantize(step).normalize()) for tick in ticks]
 
 
 def line_chart(
@@ -65,50 +80,65 @@ def line_chart(
         return ''
     x_low, x_high = _range([x for x, _ in points], False)
     y_low, y_high = _range([y for _, y in points], from_zero)
-    wide, tall = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+    x_ticks, y_ticks = nice_ticks(x_low, x_high), nice_ticks(y_low, y_high)
+    left = max(LEFT, 10 + LETTER * max(map(len, tick_labels(y_ticks))))
+    wide, tall = WIDTH - left - RIGHT, HEIGHT - TOP - BOTTOM
 
     def place(x: float, y: float) -> tuple[float, float]:
         return (
-            LEFT + wide * (x - x_low) / (x_high - x_low),
+            left + wide * (x - x_low) / (x_high - x_low),
             TOP + tall * (y_high - y) / (y_high - y_low),
         )
 
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{html.escape(label)}">'
+        f'aria-label="{html.escape(label)}">',
+        *_axes(
+            [(place(x, y_low)[0], text) for x, text in _labelled(x_ticks)],
+            [(place(x_low, y)[1], text) for y, text in _labelled(y_ticks)],
+            left,
+        ),
     ]
-    for tick in nice_ticks(y_low, y_high):
-        _, y = place(x_low, tick)
-        parts.append(f'<path class="grid" d="M{LEFT} {y:.1f}h{wide}"/>')
-        parts.append(
-            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_text(tick)}</text>'
-        )
-    for tick in nice_ticks(x_low, x_high):
-        x, _ = place(tick, y_low)
-        parts.append(
-            f'<text x="{x:.1f}" y="{HEIGHT - 18}" text-anchor="middle">{_text(tick)}'
-            '</text>'
-        )
-    parts.append(
-        f'<text x="{LEFT + wide / 2}" y="{HEIGHT - 3}" text-anchor="middle">iteration'
-        '</text>'
-    )
-    parts.append(f'<path class="axis" d="M{LEFT} {TOP}v{tall}h{wide}"/>')
     for i, curve in enumerate(kept.values()):
+        style = f'c{i % COLOURS}{" dashed" if i >= COLOURS else ""}'
         window = max(1, round(smoothing * len(curve)))
-        smoothed = smooth([y for _, y in curve], window)
-        lines = [('', [(x, v) for (x, _), v in zip(curve, smoothed, strict=True)])]
         if window > 1:
-            lines.insert(0, (' raw', list(curve)))
-        for kind, line in lines:
-            places = ' '.join('{:.1f},{:.1f}'.format(*place(*point)) for point in line)
-            style = f'c{i % COLOURS}{kind}{" dashed" if i >= COLOURS else ""}'
-            if len(line) > 1:
-                parts.append(f'<polyline class="{style}" points="{places}"/>')
-            elif line:
-                x, y = place(*line[0])
-                parts.append(f'<circle class="{style}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>')
+            parts.append(_line([place(*point) for point in curve], f'{style} raw'))
+        smoothed = smooth([y for _, y in curve], window)
+        places = [place(x, v) for (x, _), v in zip(curve, smoothed, strict=True)]
+        parts.append(_line(places, style))
     return ''.join([*parts, '</svg>'])
+
+
+def _labelled(ticks: Sequence[float]) -> list[tuple[float, str]]:
+    """Ticks with their labels."""
+    return list(zip(ticks, tick_labels(ticks), strict=True))
+
+
+def _axes(
+    columns: Sequence[tuple[float, str]], rows: Sequence[tuple[float, str]], left: int
+) -> list[str]:
+    """Draw the axes, a line of the grid at each row, and the labels at their places."""
+    wide, tall = WIDTH - left - RIGHT, HEIGHT - TOP - BOTTOM
+    parts = []
+    for y, text in rows:
+        parts.append(f'<path class="grid" d="M{left} {y:.1f}h{wide}"/>')
+        parts.append(
+            f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>'
+        )
+    below = [(x, HEIGHT - 18, text) for x, text in columns]
+    for x, y, text in [*below, (left + wide / 2, HEIGHT - 3, 'iteration')]:
+        parts.append(f'<text x="{x:.1f}" y="{y}" text-anchor="middle">{text}</text>')
+    return [*parts, f'<path class="axis" d="M{left} {TOP}v{tall}h{wide}"/>']
+
+
+def _line(places: Sequence[tuple[float, float]], style: str) -> str:
+    """Draw a line through places of the drawing; a single one is a point."""
+    if len(places) == 1:
+        ((x, y),) = places
+        return f'<circle class="{style}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>'
+    points = ' '.join(f'{x:.1f},{y:.1f}' for x, y in places)
+    return f'<polyline class="{style}" points="{points}"/>' if places else ''
 
 
 def thinned(curve: Curve) -> list[tuple[float, float]]:
@@ -132,12 +162,13 @@ def _range(values: Sequence[float], from_zero: bool) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _text(value: float) -> str:
-    """A tick as people write it."""
-    if value == 0:
+def _text(value: Decimal) -> str:
+    """A number without a digit too many, with ``k`` or a power of ten if it is long."""
+    if not value:
         return '0'
-    if abs(value) >= 10_000:
-        return f'{value / 1000:g}k'
-    if abs(value) < 1e-3:
-        return f'{value:.0e}'.replace('e-0', 'e-')
-    return f'{value:.6g}'
+    power = value.adjusted()
+    if -4 < power < 4:
+        return f'{value:f}'
+    if 4 <= power < 7:
+        return f'{value / 1000:f}k'
+    return f'{value:e}'.replace('+', '')

@@ -16,7 +16,7 @@ from ..evaluation.tables import write_text
 from ..utils.config_difference import flatten_config
 from ..version import __version__
 from ..visualization.curves import SMOOTHING
-from .embedding import as_data
+from .embedding import embed
 from .line_chart import line_chart
 from .run_record import (
     Evaluation,
@@ -261,10 +261,10 @@ def _run_context(record: RunRecord) -> dict[str, Any]:
         'environment': record.environment,
         'config': record.config_text,
         'reconstructions': [
-            (step, as_data(record.reconstructions[step])) for step in chosen
+            (step, embed(record.reconstructions[step])) for step in chosen
         ],
         'left_out': len(steps) - len(chosen),
-        'pictures': [(path.stem, as_data(path)) for path in record.pictures],
+        'pictures': [(path.stem, embed(path)) for path in record.pictures],
     }
 
 
@@ -319,8 +319,8 @@ def _evaluations(places: Sequence[Path]) -> list[dict[str, Any]]:
     for place in places:
         results: list[Evaluation] = read_evaluations(place)
         sheets, clips = overlays(place)
-        embedded = [(path, as_data(path)) for path in clips[:MOST_CLIPS]]
-        moving = [(path.stem, data) for path, data in embedded if data]
+        embedded = [(path.stem, embed(path)) for path in clips[:MOST_CLIPS]]
+        moving = [(name, clip) for name, clip in embedded if clip.data or clip.problem]
         if results or sheets or moving:
             found.append(
                 {
@@ -329,7 +329,7 @@ def _evaluations(places: Sequence[Path]) -> list[dict[str, Any]]:
                         (each.name, [(k, f'{v:.4g}') for k, v in each.scores.items()])
                         for each in results
                     ],
-                    'sheets': [as_data(path) for path in sheets],
+                    'sheets': [embed(path) for path in sheets],
                     'clips': moving,
                     'left_out': len(clips) - len(moving),
                 }

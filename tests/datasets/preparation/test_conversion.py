@@ -40,6 +40,9 @@ from videomac.datasets.preparation import (
 from videomac.datasets.preparation.manifest import (
     FILES,
     SUMMARY,
+    Entry,
+    Journal,
+    read_entries,
 )
 from videomac.datasets.preparation.target import STATE, Target, locked
 from videomac.datasets.tree_check import BrokenTreeError
@@ -128,6 +131,21 @@ def test_a_torn_line_of_the_journal_costs_one_file(tmp_path: Path) -> None:
     check(out, '--content')
 
 
+@pytest.mark.parametrize('rest', ['', '["v9/0.jpg", 1, 5, "ab'])
+def test_a_reused_number_of_a_process_loses_nothing(tmp_path: Path, rest: str) -> None:
+    """Entries after a line that was cut off count, and those before it."""
+    one, two, three = (Entry(f'v0/{i}.jpg', 1, i, 'abc', 'x') for i in range(3))
+    path = tmp_path / STATE / f'journal-{os.getpid()}.jsonl'
+    path.parent.mkdir()
+    path.write_text(one.line() + rest)
+    for entry in (two, three):
+        journal = Journal(tmp_path)
+        journal.add(entry)
+        journal.close()
+    assert read_entries(tmp_path) == {each.path: each for each in (one, two, three)}
+    assert path.read_text().count('\n') == 3 + bool(rest)
+
+
 def test_nothing_is_written_twice(tmp_path: Path) -> None:
     source = make_zip(tmp_path / 'x.zip', CONTENT)
     convert(tmp_path / 'out', source)
@@ -202,6 +220,39 @@ def test_sources_may_share_files_that_are_alike(tmp_path: Path) -> None:
         make_zip(two, {'set/list.txt': text})
         with pytest.raises(BrokenTreeError, match='differ, and both belong'):
             convert(tmp_path / 'out', one, two)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_files_of_one_size_are_compared(tmp_path: Path, kind: str) -> None:
+    """By their content, whatever they are in."""
+    files = {'set/list.txt': b'abc', 'set/v0/a.jpg': b'1'}
+    one = make_source(tmp_path / '1', 'one', kind, files)
+    for number, text in enumerate((b'abc', b'abd')):
+        for other_kind in KINDS:
+            folder = tmp_path / f'{number}{other_kind}'
+            other = make_source(folder, 'two', other_kind, {'set/list.txt': text})
+            out = folder / 'out'
+            if text == b'abc':
+                convert(out, one, other)
+                continue
+            with pytest.raises(BrokenTreeError, match=r'two.*list.txt and .* differ'):
+                convert(out, one, other)
+            assert not out.exists()
+
+
+def test_two_videos_of_one_size_for_one_place(tmp_path: Path) -> None:
+    class Stems(Toy):
+        def rule(self, members: Sequence[Member], args: argparse.Namespace) -> Rule:
+            return lambda member: member.name.rpartition('.')[0]
+
+    for last, differs in ((b'1', False), (b'2', True)):
+        source = make_folder(tmp_path / 'src', {'v.mkv': b'v1', 'v.mp4': b'v' + last})
+        args = command(source, '--out', tmp_path / 'out', '--processes', 1)
+        if not differs:
+            preparation.convert(Stems(), args)
+            continue
+        with pytest.raises(BrokenTreeError, match=r"v.mp4 and .*v.mkv differ.* 'v'"):
+            preparation.convert(Stems(), args)
 
 
 def test_a_tree_is_not_converted_onto_itself(tmp_path: Path) -> None:

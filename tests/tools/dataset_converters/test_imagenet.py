@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,23 +54,25 @@ def train_tar(folder: Path) -> Path:
     return make_tar(folder / 'ILSVRC2012_img_train.tar', inner)
 
 
-def meta_mat() -> bytes:
+def meta_mat(name: str = 'synsets') -> bytes:
     """Write meta.mat as the devkit has it, with a class above those of the images."""
     savemat = pytest.importorskip('scipy.io').savemat
     kinds = [('ILSVRC2012_ID', 'O'), ('WNID', 'O'), ('words', 'O')]
     rows = [(float(i), wnid, f'name {i}') for i, wnid in enumerate(CLASSES, 1)]
     synsets = np.array([*rows, (4.0, 'n00001740', 'entity')], dtype=kinds)
     buffer = io.BytesIO()
-    savemat(buffer, {'synsets': synsets.reshape(-1, 1)})
+    savemat(buffer, {name: synsets.reshape(-1, 1)})
     return buffer.getvalue()
 
 
-def devkit(folder: Path) -> Path:
-    lines = '\n'.join(map(str, TRUTH)) + '\n'
+def devkit(
+    folder: Path, meta: bytes | None = None, truth: Sequence[object] = TRUTH
+) -> Path:
+    lines = '\n'.join(map(str, truth)) + '\n'
     base = 'ILSVRC2012_devkit_t12/data'
     files = {
         f'{base}/ILSVRC2012_validation_ground_truth.txt': lines.encode(),
-        f'{base}/meta.mat': meta_mat(),
+        f'{base}/meta.mat': meta_mat() if meta is None else meta,
     }
     return make_tar(folder / 'ILSVRC2012_devkit_t12.tar.gz', files)
 
@@ -96,14 +98,19 @@ def test_the_published_archives(tmp_path: Path, processes: int) -> None:
     assert [dataset.get_gt_labels()[i] for i in range(6)] == [0, 0, 1, 1, 2, 2]
 
 
-@pytest.mark.usefixtures('few')
-def test_kaggles_archive(tmp_path: Path) -> None:
-    base = 'ILSVRC/Data/CLS-LOC'
+def solution() -> str:
+    """Kaggle's table of labels: classes and boxes."""
     rows = [
         f'{name[:-5]},{CLASSES[number - 1]} 1 2 3 4 {CLASSES[number - 1]} 5 6 7 8'
         for name, number in zip(VAL, TRUTH, strict=True)
     ]
-    table = '\n'.join(['ImageId,PredictionString', *rows])
+    return '\n'.join(['ImageId,PredictionString', *rows])
+
+
+@pytest.mark.usefixtures('few')
+def test_kaggles_archive(tmp_path: Path) -> None:
+    base = 'ILSVRC/Data/CLS-LOC'
+    table = solution()
     files: Mapping[str, bytes] = (
         {f'{base}/train/{name}': content for name, content in TRAIN.items()}
         | {f'{base}/val/{name}': content for name, content in VAL.items()}
@@ -122,8 +129,57 @@ def test_folders_that_are_sorted_already(tmp_path: Path) -> None:
 
 def test_val_without_labels_is_an_error(tmp_path: Path) -> None:
     val = make_tar(tmp_path / 'ILSVRC2012_img_val.tar', VAL)
-    with pytest.raises(SystemExit, match=r'devkit_t12\.tar\.gz as well'):
+    with pytest.raises(SystemExit, match=r'need labels .*devkit_t12\.tar\.gz'):
         run(tmp_path / 'out', val)
+    assert not (tmp_path / 'out').exists()
+
+
+FIRST = f'ILSVRC2012_val_00000001,{CLASSES[1]}'
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'problem'),
+    [
+        (f'{FIRST} 1 2 3 4 {CLASSES[1]} 5 6 7 8\n', '', r'1 images .*val_0+1\.JPEG'),
+        ('ImageId', 'id', "has no column ImageId .*'id'"),
+        ('ImageId,PredictionString', '<html>', 'ImageId and none PredictionString'),
+        (FIRST, 'ILSVRC2012_val_1,n01443537', "line 2: 'ILSVRC2012_val_1' with "),
+        (FIRST, 'ILSVRC2012_val_00000001,cat', "line 2: .* with 'cat 1 2"),
+        (f'{FIRST} 1 2 3 4 ', 'ILSVRC2012_val_00000001\n', "line 2: .* with ''"),
+        (FIRST, '\xff', r'solution\.csv is no text'),
+    ],
+)
+def test_a_bad_table_is_told(tmp_path: Path, old: str, new: str, problem: str) -> None:
+    """By the name of its file, with what to do."""
+    assert old in solution()
+    table = solution().replace(old, new).encode('latin-1')
+    files = VAL | {'LOC_val_solution.csv': table}
+    source = make_zip(tmp_path / 'imagenet.zip', files)
+    with pytest.raises(SystemExit, match=problem) as caught:
+        run(tmp_path / 'out', source)
+    assert 'imagenet.zip: ' in str(caught.value)
+    assert str(caught.value).endswith('as published')
+    assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize(
+    ('table', 'truth', 'problem'),
+    [
+        ('other', TRUTH, r"meta\.mat is no MATLAB file .*'synsets'"),
+        ('<html>', TRUTH, r'meta\.mat is no MATLAB file .*'),
+        ('synsets', (*TRUTH[:5], 99), r"truth\.txt: entry 6, '99', is no .*meta\.mat"),
+        ('synsets', ('<html>', *TRUTH), r"truth\.txt: entry 1, '<html>'"),
+        ('synsets', TRUTH[:4], r'2 images of val .* list of 4, first .*val_0+5\.JPEG'),
+    ],
+)
+def test_a_bad_devkit_is_told(
+    tmp_path: Path, table: str, truth: Sequence[object], problem: str
+) -> None:
+    val = make_tar(tmp_path / 'ILSVRC2012_img_val.tar', VAL)
+    meta = b'<html>' * 99 if table == '<html>' else meta_mat(table)
+    with pytest.raises(SystemExit, match=problem) as caught:
+        run(tmp_path / 'out', val, devkit(tmp_path, meta, truth))
+    assert str(caught.value).endswith('as published')
     assert not (tmp_path / 'out').exists()
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import shutil
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from videomac.datasets.tree_check import TreeCheck
 
@@ -84,6 +86,7 @@ def make_items(
     """Give members their places.
 
     A file that several sources have alike, such as a list, is taken from the first.
+    What has one place and one size is read, to see whether it is alike.
 
     Args:
         scans: What the sources hold.
@@ -94,8 +97,12 @@ def make_items(
 
     Returns:
         The items in the order of the sources.
+
+    Raises:
+        DamagedMemberError: A member that was to be compared cannot be read.
     """
     taken: dict[str, Item] = {}
+    again: list[tuple[Member, Item]] = []
     for member in (member for found in scans for member in found.members):
         place = None if is_junk(member.name) else rule(member)
         if place is None:
@@ -106,13 +113,11 @@ def make_items(
             check.add(f'{member.path}: the place {error}')
             continue
         first = taken.setdefault(item.target, item)
-        if first is not item and not _alike(first.member, member):
-            check.add(
-                f'{member.path} and {first.member.path} differ, and both belong to '
-                f"'{item.target}'"
-            )
+        if first is not item:
+            again.append((first.member, item))
         if member.kind == 'file' and _is_same(Path(member.path), root / item.target):
             check.add(f'{member.path} is in its place already; use --check')
+    _compare(again, check)
     for name in taken:
         parent = name.rpartition('/')[0]
         while parent:
@@ -122,10 +127,47 @@ def make_items(
     return list(taken.values())
 
 
-def _alike(a: Member, b: Member) -> bool:
-    """Whether two members seem to be one file: by size, in zips by checksum too."""
-    zips = a.kind == b.kind == 'zip'
-    return a.size == b.size and (not zips or a.stamp == b.stamp)
+def _compare(pairs: Iterable[tuple[Member, Item]], check: TreeCheck) -> None:
+    """Note items that are another file than the first for their place."""
+    told = [(first, item.member, item.target) for first, item in pairs]
+    sums = _checksums(m for a, b, _ in told if a.size == b.size for m in (a, b))
+    for a, b, target in told:
+        if a.size != b.size or sums[a] != sums[b]:
+            check.add(f"{b.path} and {a.path} differ, and both belong to '{target}'")
+
+
+class _Checksum(io.BytesIO):
+    """Keeps of what is written to it the CRC-32 only, as zips have it."""
+
+    crc = 0
+
+    def write(self, block: Any) -> int:
+        self.crc = zlib.crc32(block, self.crc)
+        return len(block)
+
+
+def _checksums(members: Iterable[Member]) -> dict[Member, str]:
+    """CRC-32 of members; zips tell it, all else is read."""
+    found: dict[Member, str] = {}
+    streams: dict[str, dict[int, Member]] = {}
+    for member in members:
+        if member.kind == 'stream':
+            streams.setdefault(member.source, {})[member.place] = member
+        elif member.kind == 'zip':
+            found[member] = member.stamp
+        elif member not in found:
+            with open_member(member) as file:
+                found[member] = _checksum(member, file)
+    for source, wanted in streams.items():  # once each, from the beginning
+        for member, file in stream_members(source, wanted):
+            found[member] = _checksum(member, file)
+    return found
+
+
+def _checksum(member: Member, file: BinaryIO) -> str:
+    checksum = _Checksum()
+    copy_member(member, file, checksum)
+    return f'{checksum.crc:08x}'
 
 
 def _is_same(a: Path, b: Path) -> bool:

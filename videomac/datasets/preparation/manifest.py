@@ -80,11 +80,15 @@ class Journal:
     def __init__(self, root: str | os.PathLike[str]) -> None:
         path = Path(root) / STATE / f'journal-{os.getpid()}.jsonl'
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = open(path, 'a', encoding='utf-8')  # noqa: SIM115  (lives on)
+        self._file = open(path, 'ab+')  # noqa: SIM115  (lives on)
+        if self._file.tell():
+            self._file.seek(-1, os.SEEK_END)
+            if self._file.read() != b'\n':  # a process of this number was killed
+                self._file.write(b'\n')
 
     def add(self, entry: Entry) -> None:
         """Note an entry, at once on disk."""
-        self._file.write(entry.line())
+        self._file.write(entry.line().encode())
         self._file.flush()
 
     def close(self) -> None:
