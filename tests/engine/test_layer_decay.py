@@ -156,3 +156,20 @@ def test_learning_rates_and_decays_of_the_recipe() -> None:
     assert sorted(seen) == sorted(names.values())
     # A group for each layer and decay; the first layer has both, and so has the head.
     assert len(wrapper.optimizer.param_groups) == 2 * 6
+
+
+def test_a_weight_that_layers_share_is_in_the_group_of_the_first() -> None:
+    path = configs_root() / '_base_/schedules/adamw_layerdecay_300e.py'
+    model: Any = classifier()
+    stage = model.backbone.stages[2]
+    assert stage[0].pointwise_conv1.weight.shape == stage[1].pointwise_conv1.weight.shape
+    stage[1].pointwise_conv1.weight = stage[0].pointwise_conv1.weight
+    wrapper = build_optim_wrapper(model, dict(Config.fromfile(path).optim_wrapper))
+    found = [p for group in wrapper.optimizer.param_groups for p in group['params']]
+    assert len(found) == len({id(p) for p in found}) == len(list(model.parameters()))
+    (layer,) = (
+        group['layer_id']
+        for group in wrapper.optimizer.param_groups
+        if any(p is stage[0].pointwise_conv1.weight for p in group['params'])
+    )
+    assert layer == by_hand('stages.2.0.pointwise_conv1.weight', [1, 1, 2, 1])

@@ -90,6 +90,38 @@ def test_losses_stay_in_float32_under_autocast() -> None:
     assert torch.equal(got, expected)
 
 
+@pytest.mark.parametrize('norm_pix', [True, False])
+def test_gradients_in_double_precision(norm_pix: bool) -> None:
+    generator = torch.Generator().manual_seed(6)
+    grid = PatchGrid.from_mask(torch.tensor([[[True, False, False]]]), 2)
+    shapes = (1, 3, 2, 6), (1, 3, 12), (1, 3, 12)
+    leaves = [
+        torch.randn(shape, generator=generator, dtype=torch.float64, requires_grad=True)
+        for shape in shapes
+    ]
+    reconstruction = MaskedReconstructionLoss(norm_pix)
+    consistency = ReconstructionConsistencyLoss(0.3)
+    assert torch.autograd.gradcheck(
+        lambda x, y: reconstruction(y, x, grid), (leaves[0], leaves[1])
+    )
+    assert torch.autograd.gradcheck(
+        lambda x, y: consistency(x, y, grid), (leaves[1], leaves[2])
+    )
+
+
+@pytest.mark.parametrize('norm_pix', [True, False])
+def test_doubles_are_not_rounded(norm_pix: bool) -> None:
+    *tensors, grid = random_case(7)
+    images, first, second = (v.double() for v in tensors)
+    loss = MaskedReconstructionLoss(norm_pix)(first, images, grid)
+    assert loss.dtype == torch.float64
+    expected = equation_1(images, first, grid, norm_pix)
+    assert float(loss) == pytest.approx(expected, rel=1e-13)
+    error = (first - second)[~grid.visible.flatten(1)].square().mean()
+    tie = ReconstructionConsistencyLoss()(first, second, grid)
+    assert float(tie) == pytest.approx(float(error), rel=1e-13)
+
+
 def test_a_negative_weight_is_an_error() -> None:
     with pytest.raises(ValueError, match='weight must not be negative, got -1'):
         ReconstructionConsistencyLoss(-1.0)

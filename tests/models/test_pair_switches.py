@@ -10,10 +10,11 @@ import torch
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
-from tests.models.common import SMALL_ARCH, build
+from tests.models.common import SMALL_ARCH, build, randomise
 from videomac.models import EMATarget, PatchSparse, SharedTarget, VideoMAC
+from videomac.models.encoders.released import BatchGRN, use_batch_grn
 from videomac.registry import MODELS
-from videomac.sparse import PatchGrid
+from videomac.sparse import MaskedDense, PatchGrid
 
 FRAMES = torch.randn(2, 2, 3, 64, 96, generator=torch.Generator().manual_seed(1))
 SHARED = dict(type='SharedTarget')
@@ -118,6 +119,37 @@ def test_batch_grn_keeps_the_stock_names() -> None:
     stock = dict(type='mmpretrain.ConvNeXt', arch=SMALL_ARCH, use_grn=True)
     stock |= dict(layer_scale_init_value=0.0, gap_before_final_norm=False)
     assert list(grn_encoder().state_dict()) == list(MODELS.build(stock).state_dict())
+
+
+def test_batch_grn_with_convolutions_for_the_linear_layers() -> None:
+    linear, conv = grn_encoder(), grn_encoder(linear_pw_conv=False)
+    shapes = {name: value.shape for name, value in conv.state_dict().items()}
+    state = linear.state_dict()
+    conv.load_state_dict({n: value.view(shapes[n]) for n, value in state.items()})
+    images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+    images[1] *= 5
+    visible = torch.tensor([[[1, 0], [0, 1]], [[0, 1], [1, 1]]], dtype=torch.bool)
+    grid = PatchGrid.from_mask(visible, 32)
+    for backend in (PatchSparse(), MaskedDense()):
+        found, expected = (backend.encode(n, images, grid) for n in (conv, linear))
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_batch_grn_keeps_trained_parameters() -> None:
+    stock = dict(type='mmpretrain.ConvNeXt', arch=SMALL_ARCH, use_grn=True)
+    stock |= dict(layer_scale_init_value=0.0, gap_before_final_norm=False)
+    encoder = MODELS.build(stock).double()
+    randomise(encoder)
+    encoder.stages[0].requires_grad_(False)
+    before = [(p, p.detach().clone()) for p in encoder.parameters()]
+    images = torch.randn(1, 3, 64, 64, dtype=torch.float64)
+    expected = encoder(images)[0]
+    use_batch_grn(encoder)
+    assert isinstance(encoder.stages[0][0].grn, BatchGRN)
+    for now, (parameter, value) in zip(encoder.parameters(), before, strict=True):
+        assert now is parameter
+        assert torch.equal(now, value)
+    assert torch.equal(encoder(images)[0], expected)
 
 
 def test_batch_grn_needs_grn() -> None:

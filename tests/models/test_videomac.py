@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from tests.models.common import build, config
 from videomac.models import VideoMAC
-from videomac.models.patches import patchify
+from videomac.models.patches import normalize_patches, patchify
+from videomac.models.videomac import latent_shape
 from videomac.registry import MODELS
 from videomac.sparse import PatchGrid
 
@@ -185,6 +186,42 @@ def test_a_perfect_prediction_paints_the_frame() -> None:
     ).sqrt()
     painted = model.paint(images, perfect, grid)
     assert torch.allclose(painted['reconstruction'], painted['frames'], atol=1e-5)
+
+
+def test_doubles_are_not_rounded() -> None:
+    model = build().double().train()
+    model.update_target(0.5)
+    frames, masks = torch.randn(FRAMES, dtype=torch.float64), grids(symmetric=False)
+    fix_masks(model, masks)
+    losses = model(frames, mode='loss')
+    for got, expected in zip(
+        losses.values(), plain_losses(model, frames, masks), strict=True
+    ):
+        assert got.dtype == torch.float64
+        assert float(got) == pytest.approx(float(expected), rel=1e-12)
+    images = frames[:, 0]
+    perfect = normalize_patches(patchify(images, 32))
+    painted = model.paint(images, perfect, masks[0])
+    torch.testing.assert_close(
+        painted['reconstruction'], painted['frames'], rtol=0, atol=1e-12
+    )
+
+
+class Flat(nn.Module):
+    """An encoder whose vertical stride is twice the horizontal one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, (32, 16), (32, 16))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x)
+
+
+def test_an_encoder_with_unequal_strides_is_refused() -> None:
+    backend = MODELS.build(dict(type='PatchSparse'))
+    with pytest.raises(ValueError, match='Flat makes 1 rows and 2 columns of cells'):
+        latent_shape(Flat(), backend, 32)
 
 
 @pytest.mark.parametrize(('patch_size', 'image'), [(32, 224), (64, 128), (96, 192)])

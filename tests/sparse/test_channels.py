@@ -146,6 +146,46 @@ def test_change_in_place_of_a_map_of_which_a_part_is_in_use(kind: Kind) -> None:
     x += 1
 
 
+ALIASES: dict[str, Any] = {
+    'every other channel': lambda x: x[:, ::2],
+    'channels of a view': lambda x: x.view(2, 2, 2, 4, 6)[:, :, 0],
+    'half of a view': lambda x: x.unflatten(1, (2, 2)).chunk(2, 2)[0].squeeze(2),
+    'detached': lambda x: x.detach(),
+    'same type': lambda x: x.to(x.dtype),
+    'same type by name': lambda x: x.double(),
+    'same device': lambda x: x.cpu(),
+    'contiguous': lambda x: x.contiguous(),
+}
+COPIES: dict[str, Any] = {
+    'picked channels': lambda x: x[:, torch.tensor([0, 2])],
+    'index_select': lambda x: torch.index_select(x, 1, torch.tensor([0, 1, 2, 3])),
+    'other type': lambda x: x.float().double(),
+    'shuffled': lambda x: x.view(2, 2, 2, 4, 6).transpose(1, 2).reshape(2, 4, 4, 6),
+    'permuted and copied': lambda x: x.permute(0, 2, 3, 1).contiguous(),
+}
+
+
+@both
+@pytest.mark.parametrize('name', [*ALIASES, *COPIES])
+def test_in_place_code_is_as_in_torch_or_an_error(kind: Kind, name: str) -> None:
+    case = make_case([[[1, 1, 1], [1, 1, 1]]] * 2)
+    make = (ALIASES | COPIES)[name]
+    plain = case.images.clone()
+    x: Any = case.make(kind)
+    make(plain).mul_(3)
+    assert torch.equal(plain, case.images) == (name in COPIES)
+    other = make(x)
+    try:
+        other.mul_(3)
+    except UnsupportedOperationError:
+        assert name in ALIASES
+        return
+    check(x, plain.numpy())
+    expected = make(case.images) * 3
+    expected = expected.permute(0, 3, 1, 2) if other.channels_last else expected
+    assert torch.equal(other.dense(), expected)
+
+
 @both
 def test_change_in_place_of_a_part_whose_whole_is_gone(kind: Kind) -> None:
     case = make_case(RAGGED)

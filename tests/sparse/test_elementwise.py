@@ -230,6 +230,10 @@ def test_alpha_and_rounding(kind: Kind) -> None:
     x: Any = case.make(kind)
     check(torch.add(x, x, alpha=3), on_cells(case, lambda v: 4 * v))
     check(torch.sub(x, 2, alpha=3), on_cells(case, lambda v: v - 6))
+    check(torch.rsub(x, 2, alpha=3), on_cells(case, lambda v: 2 - 3 * v))
+    gain = random(0, 2, 4, 4, 6)
+    found = torch.rsub(x, gain, alpha=3)
+    check(found, on_cells(case, lambda v, w: w - 3 * v, gain.numpy()))
     check(
         torch.div(x, 0.3, rounding_mode='floor'),
         on_cells(case, lambda v: np.floor(v / 0.3)),

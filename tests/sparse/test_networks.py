@@ -193,6 +193,18 @@ def test_checkpoint_of_dense_calls_is_restored(backend: SparseBackend) -> None:
     assert torch.utils.checkpoint.checkpoint is before
 
 
+@every
+@backends
+def test_a_batch_of_which_nothing_is_visible(name: str, backend: SparseBackend) -> None:
+    # BatchNorm has no statistics then, and raises in training as it does in torch.
+    network = build(name, training=name not in BATCH_NORM)
+    grid = PatchGrid.from_mask(torch.zeros(2, 3, 2, dtype=torch.bool), 32)
+    latent, grads = train_step(network, backend, images(), grid)
+    assert len(grads) == len(list(network.parameters()))
+    for value in (latent, *grads):
+        assert torch.equal(value, torch.zeros_like(value))
+
+
 @backends
 @pytest.mark.parametrize('name', SOME)
 def test_patch_smaller_than_the_stride(name: str, backend: SparseBackend) -> None:

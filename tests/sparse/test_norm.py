@@ -169,6 +169,18 @@ def test_group_norm_with_an_empty_sample_has_gradients(kind: Kind) -> None:
 
 
 @both
+def test_group_norm_of_nothing(kind: Kind) -> None:
+    layer = randomise(nn.GroupNorm(2, 4))
+    case = make_case([[[0, 0]], [[0, 0]]])
+    images = torch.ones_like(case.images).requires_grad_()
+    out = layer(kind.from_dense(images, case.grid))
+    check(out, np.zeros(images.shape))
+    out.dense().sum().backward()
+    for value in (images, *layer.parameters()):
+        assert torch.equal(value.grad, torch.zeros_like(value))
+
+
+@both
 @given(case=cases(), momentum=st.sampled_from([0.1, 0.7]))
 @quick(40)
 def test_instance_norm(kind: Kind, case: Case, momentum: float) -> None:
@@ -209,8 +221,7 @@ def test_grn(kind: Kind, case: Case, whole_batch: bool) -> None:
     )
     out = layer(case.last(kind), data_format='channel_last')
     check(out.permute(0, 3, 1, 2), expected)
-    if not whole_batch:
-        check(layer(case.make(kind), data_format='channel_first'), expected)
+    check(layer(case.make(kind), data_format='channel_first'), expected)
 
 
 @both

@@ -40,6 +40,9 @@ from videomac.sparse import PatchTensor, UnsupportedOperationError
         ('stack', lambda x: torch.stack([x, x])),
         ('eq', lambda x: torch.eq(x, x)),
         ('fill_', lambda x: x.fill_(1.0)),
+        ('add', lambda x: torch.add(x, 1, out=x)),
+        ('mul', lambda x: torch.mul(x, 2, out=torch.empty(2, 4, 4, 6))),
+        ('exp', lambda x: torch.exp(x.flatten(2), out=x)),
     ],
 )
 def test_unsupported_operations(kind: Kind, name: str, call: Any) -> None:

@@ -11,6 +11,7 @@ from torch import nn
 
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
 from .layer_depth import layer_depths
+from .optim_constructor import without_repeats
 
 __all__ = ['LayerDecayOptimWrapperConstructor']
 
@@ -22,8 +23,8 @@ class LayerDecayOptimWrapperConstructor(LearningRateDecayOptimWrapperConstructor
     A parameter in layer l of L has the learning rate ``lr * rate ** (L + 1 - l)``; those
     of neck and head, in layer L + 1, have ``lr`` (Bao et al., BEiT, 2021). The layers are
     found by :func:`layer_depths`, so that nothing is asked of the backbone, and
-    parameters with the same options share a group. ``paramwise_cfg`` takes what
-    mmpretrain's constructor takes, and:
+    parameters with the same options share a group; a weight that two layers share is in
+    that of the first. ``paramwise_cfg`` takes what mmpretrain's constructor takes, and:
 
     - ``blocks_per_layer`` (int): see :func:`layer_depths`. Defaults to 1.
     - ``stem_apart`` (bool): the same. Defaults to False.
@@ -50,8 +51,10 @@ class LayerDecayOptimWrapperConstructor(LearningRateDecayOptimWrapperConstructor
         def depth(name: str) -> tuple[int, int]:
             own = name.removeprefix('backbone.')
             inside = name.startswith('backbone.')
+            # Only the first name of a weight that layers share has a depth, and counts.
+            layer = depths.get(own, total + 1) if inside else total + 1
             # The second is the number of layers with head and layer 0.
-            return (depths[own] if inside else total + 1), total + 2
+            return layer, total + 2
 
         super().add_params(params, module, prefix, depth, **kwargs)
         params[:] = _joined(params)
@@ -60,7 +63,7 @@ class LayerDecayOptimWrapperConstructor(LearningRateDecayOptimWrapperConstructor
 def _joined(params: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Join the parameters of a layer that have the same options."""
     joined: dict[str, dict[str, Any]] = {}
-    for single in params:
+    for single in without_repeats(params):
         options = {
             key: value
             for key, value in single.items()

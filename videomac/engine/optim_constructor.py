@@ -11,14 +11,15 @@ from torch import nn
 
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
 
-__all__ = ['TrainableOptimWrapperConstructor']
+__all__ = ['TrainableOptimWrapperConstructor', 'without_repeats']
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class TrainableOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     """mmengine's default constructor with frozen parameters left out.
 
-    Frozen networks (the target) never enter the optimiser. Parameters that share their
+    Frozen networks (the target) never enter the optimiser, and a weight that two layers
+    share enters it once, with the options of the first. Parameters that share their
     options form one group, so that fused optimisers update them together, and one log
     line describes a group, where the default writes several for every parameter. All
     options of ``paramwise_cfg`` work as in mmengine.
@@ -52,10 +53,21 @@ class TrainableOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         return super().__call__(model)
 
 
+def without_repeats(params: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Keep the first of the groups of a parameter that layers share.
+
+    Args:
+        params: Groups of one parameter each.
+    """
+    # Backwards, so that the first one stays.
+    first = {id(group['params'][0]): group for group in reversed(params)}
+    return [group for group in params if first[id(group['params'][0])] is group]
+
+
 def _merge_groups(params: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Join parameter groups whose options are equal, in the order of their first one."""
     merged: dict[str, dict[str, Any]] = {}
-    for group in params:
+    for group in without_repeats(params):
         options = {key: value for key, value in group.items() if key != 'params'}
         found = merged.setdefault(repr(sorted(options.items())), options | {'params': []})
         found['params'].extend(group['params'])

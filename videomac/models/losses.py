@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ..registry import MODELS
 from ..sparse.patch_grid import PatchGrid
+from ..sparse.precision import at_least_float32
 from .patches import normalize_patches, patchify
 
 __all__ = ['MaskedReconstructionLoss', 'ReconstructionConsistencyLoss']
@@ -32,7 +33,7 @@ class MaskedReconstructionLoss(nn.Module):
         self.norm_pix = norm_pix
 
     def forward(self, prediction: Tensor, images: Tensor, grid: PatchGrid) -> Tensor:
-        """Compare a reconstruction with its frame, in float32 also under autocast.
+        """Compare a reconstruction with its frame, in float32 at least.
 
         Args:
             prediction: Shape [B, L, P * P * 3].
@@ -43,10 +44,10 @@ class MaskedReconstructionLoss(nn.Module):
             Scalar.
         """
         with torch.autocast(images.device.type, enabled=False):
-            target = patchify(images.float(), grid.patch_size)
+            target = patchify(at_least_float32(images), grid.patch_size)
             if self.norm_pix:
                 target = normalize_patches(target)
-            error = (prediction.float() - target).square().mean(dim=-1)
+            error = (at_least_float32(prediction) - target).square().mean(dim=-1)
             return _masked_mean(error, grid)
 
 
@@ -68,7 +69,7 @@ class ReconstructionConsistencyLoss(nn.Module):
         self.weight = weight
 
     def forward(self, first: Tensor, second: Tensor, grid: PatchGrid) -> Tensor:
-        """Compare two reconstructions, in float32 also under autocast.
+        """Compare two reconstructions, in float32 at least.
 
         Args:
             first: Reconstruction of frame 1, shape [B, L, P * P * 3].
@@ -79,5 +80,5 @@ class ReconstructionConsistencyLoss(nn.Module):
             Scalar, the weight included.
         """
         with torch.autocast(first.device.type, enabled=False):
-            difference = (first.float() - second.float()).square().mean(dim=-1)
-            return self.weight * _masked_mean(difference, grid)
+            difference = at_least_float32(first) - at_least_float32(second)
+            return self.weight * _masked_mean(difference.square().mean(dim=-1), grid)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ..registry import MODELS
 
-__all__ = ['EMATarget', 'SharedTarget']
+__all__ = ['EMATarget', 'SharedTarget', 'copy_missing_target']
 
 
 @MODELS.register_module()
@@ -59,7 +61,9 @@ class EMATarget(nn.Module):
         for own, online in ((self.encoder, encoder), (self.decoder, decoder)):
             mine: list[Tensor] = list(own.parameters())
             theirs: list[Tensor] = list(online.parameters())
-            if mine:
+            if mine and momentum == 0:
+                torch._foreach_copy_(mine, theirs)  # 0 * NaN would stay NaN
+            elif mine:
                 torch._foreach_mul_(mine, momentum)
                 torch._foreach_add_(mine, theirs, alpha=1 - momentum)
             for kept, new in zip(own.buffers(), online.buffers(), strict=True):
@@ -99,3 +103,31 @@ class SharedTarget(nn.Module):
 
     def update(self, encoder: nn.Module, decoder: nn.Module, momentum: float) -> None:
         """Do nothing: the weights are the online network's."""
+
+
+def copy_missing_target(
+    model: nn.Module, state_dict: dict[str, Any], prefix: str, *_: Any
+) -> None:
+    """Let weights without a target network, those of FCMAE, say, be those of both.
+
+    A hook before ``load_state_dict`` of a model with an :class:`EMATarget`, which would
+    keep its random weights otherwise.
+
+    Args:
+        model: It has ``encoder``, ``decoder`` and ``target``.
+        state_dict: What is about to be loaded; the keys of the target are added.
+        prefix: What the model's keys begin with.
+    """
+    names = [name.removeprefix(prefix) for name in state_dict if name.startswith(prefix)]
+    online = [name for name in names if name.startswith(('encoder.', 'decoder.'))]
+    known = any(name.startswith('target.') for name in names)
+    if known or not online or not isinstance(model.target, EMATarget):
+        return
+    for name in online:
+        # A tensor of its own, which load_state_dict(assign=True) may keep.
+        state_dict[f'{prefix}target.{name}'] = copy.deepcopy(state_dict[prefix + name])
+    print_log(
+        'the loaded weights have no target network: it starts as a copy of the online '
+        'network',
+        logger='current',
+    )

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from ..registry import MODELS
 from ..sparse import PatchGrid, SparseBackend
+from ..sparse.precision import at_least_float32
 from .patches import cells_to_patches, patch_statistics, patchify, unpatchify
-from .target import EMATarget, SharedTarget
+from .target import EMATarget, SharedTarget, copy_missing_target
 
 __all__ = ['VideoMAC', 'latent_shape']
 
@@ -33,7 +34,8 @@ def latent_shape(
         Channels of the latent and side in pixels of the area that a latent cell covers.
 
     Raises:
-        ValueError: If a patch shrinks below one cell.
+        ValueError: If a patch shrinks below one cell, or more in one direction than in
+            the other.
     """
     training, parameter = encoder.training, next(encoder.parameters(), torch.empty(0))
     grid = PatchGrid.full(1, (patch_size, patch_size), patch_size, parameter.device)
@@ -41,7 +43,14 @@ def latent_shape(
     images = torch.zeros(1, 3, patch_size, patch_size, device=parameter.device)
     latent = sparse.encode(encoder, images.to(parameter.dtype), grid)
     encoder.train(training)
-    return latent.shape[1], patch_size // latent.shape[2]
+    _, channels, rows, cols = latent.shape
+    if rows != cols:
+        raise ValueError(
+            f'{type(encoder).__name__} makes {rows} rows and {cols} columns of cells of '
+            f'a patch of {patch_size}x{patch_size} pixels; a latent cell must cover as '
+            'many pixels vertically as horizontally: give the layers equal strides'
+        )
+    return channels, patch_size // rows
 
 
 @MODELS.register_module()
@@ -121,6 +130,7 @@ class VideoMAC(BaseModel):
             self.target = MODELS.build(
                 target, default_args=dict(encoder=self.encoder, decoder=self.decoder)
             )
+        self.register_load_state_dict_pre_hook(copy_missing_target)
         self.reconstruction_loss = MODELS.build(reconstruction_loss)
         self.target_loss = target_loss
         self.consistency_loss: nn.Module | None = None
@@ -275,9 +285,10 @@ class VideoMAC(BaseModel):
         Returns:
             The fields of :meth:`predict`, each of shape [B, 3, H, W], or [B, 1, H, W].
         """
-        values = prediction.float()
+        values = at_least_float32(prediction)
         if getattr(self.reconstruction_loss, 'norm_pix', False):
-            mean, std = patch_statistics(patchify(images.float(), grid.patch_size))
+            patches = patchify(at_least_float32(images), grid.patch_size)
+            mean, std = patch_statistics(patches)
             values = values * std + mean
         painted = unpatchify(values, grid.image_size, grid.patch_size)
         original = self.data_preprocessor.denormalize(images)

@@ -10,6 +10,7 @@ import torch.utils.checkpoint
 from torch import Tensor
 
 from .sparse_map import SparseMap
+from .sync_norm import sync_batch_norms
 
 __all__ = ['checkpoint_sparse_maps']
 
@@ -34,7 +35,9 @@ def _checkpoint_sparse(function: Callable[..., Any], *args: Any, **kwargs: Any) 
             i: m.with_data(d) for (i, m), d in zip(maps.items(), data, strict=True)
         }
         merged = rest | rebuilt
-        return function(*(merged[i] for i in range(len(args))))
+        # The second run is in the backward pass, outside of the backend's block.
+        with checkpoint_sparse_maps(), sync_batch_norms():
+            return function(*(merged[i] for i in range(len(args))))
 
     kwargs['use_reentrant'] = False
     return _checkpoint(of_tensors, *(m.data for m in maps.values()), **kwargs)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .geometry import as_pair, check_pooling
+from .precision import in_float32
 from .sparse_map import Handler, SparseMap, UnsupportedOperationError
 
 __all__ = ['COMPOSITE_OPS']
@@ -27,6 +28,7 @@ def _implements(*names: str) -> Any:
 
 
 @_implements('var')
+@in_float32
 def var(
     func: Handler,
     x: Any,
@@ -48,6 +50,7 @@ def var(
 
 
 @_implements('std')
+@in_float32
 def std(func: Handler, x: Any, *args: Any, **kwargs: Any) -> Any:
     """Square root of the variance of the visible values."""
     return var(func, x, *args, **kwargs).sqrt()
@@ -63,8 +66,7 @@ def var_mean(func: Handler, x: Any, dim: Any = None, *args: Any, **kwargs: Any) 
 @_implements('std_mean')
 def std_mean(func: Handler, x: Any, *args: Any, **kwargs: Any) -> Any:
     """Standard deviation and mean of the visible values."""
-    variance, mean = var_mean(func, x, *args, **kwargs)
-    return variance.sqrt(), mean
+    return std(func, x, *args, **kwargs), var_mean(func, x, *args, **kwargs)[1]
 
 
 @_implements('addcmul')
@@ -189,6 +191,7 @@ def interpolate(
 
 
 @_implements('instance_norm')
+@in_float32
 def instance_norm(
     func: Handler,
     x: Any,

@@ -17,6 +17,7 @@ from .tensor_face import (
     base_name,
     is_inplace,
     positional,
+    require_no_out,
 )
 
 __all__ = ['MapView', 'as_view', 'ordered', 'permuted', 'reshaped', 'settle']
@@ -102,6 +103,7 @@ class MapView(TensorFace):
             UnsupportedOperationError: If there is none, or if it works in place.
         """
         args = positional(args, kwargs)
+        require_no_out(name, args, kwargs)
         handler = cls.handlers.get(base_name(name))
         view = next((a for a in args if isinstance(a, MapView)), None)
         if handler is None or kwargs.pop('inplace', False) or is_inplace(name):

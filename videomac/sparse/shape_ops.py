@@ -141,6 +141,8 @@ def take_axis(x: Shown, dim: int, index: slice | Tensor, name: str) -> Shown:
     channels = torch.arange(view.base.channels, device=view.device).view(view.sizes)
     kept = channels.movedim(place, 0)[index].movedim(0, place).flatten()
     base: Any = torch.index_select(view.base, 1, kept)  # type: ignore[call-overload]
+    if isinstance(index, slice):  # torch copies what a tensor picks
+        base.note_source(view.base)
     return settle(base, view.dims, sizes, name)
 
 

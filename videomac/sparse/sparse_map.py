@@ -20,6 +20,7 @@ from .tensor_face import (
     base_name,
     is_inplace,
     positional,
+    require_no_out,
 )
 
 __all__ = ['Handler', 'SparseMap', 'UnsupportedOperationError', 'base_name']
@@ -269,9 +270,11 @@ class SparseMap(TensorFace):
         """Look the operation up in the table of the class and run it.
 
         Raises:
-            UnsupportedOperationError: If the table has no such operation.
+            UnsupportedOperationError: If the table has no such operation, or it writes
+                to ``out``.
         """
         args = positional(args, kwargs)
+        require_no_out(name, args, kwargs)
         handler = cls.handlers.get(base_name(name))
         if handler is None:
             raise UnsupportedOperationError(

@@ -16,6 +16,7 @@ __all__ = [
     'base_name',
     'is_inplace',
     'positional',
+    'require_no_out',
 ]
 
 Handler = Callable[..., Any]
@@ -76,6 +77,16 @@ def positional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]
             if len(args) == place and name in kwargs:
                 args = (*args, kwargs.pop(name))
     return args
+
+
+def require_no_out(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Check that an operation need not write its result to a given tensor or map.
+
+    Raises:
+        UnsupportedOperationError: If it does.
+    """
+    if kwargs.get('out') is not None:
+        raise UnsupportedOperationError.of(name, args[0], 'it writes to out=')
 
 
 class TensorFace(ABC):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .map_view import MapView, ordered, permuted
-from .ops.elementwise import ELEMENTWISE
+from .ops.elementwise import CASTS, ELEMENTWISE
 from .shape_ops import SHAPE_OPS, take_axis
 from .sparse_map import SparseMap
 from .tensor_face import Handler, UnsupportedOperationError
@@ -85,15 +85,15 @@ def _expanded(other: MapView, x: MapView) -> SparseMap:
     return torch.index_select(other.base, 1, order)  # type: ignore[call-overload]
 
 
-@implements(*ELEMENTWISE)
-def elementwise(func: Handler, x: Any, *args: Any, **kwargs: Any) -> MapView:
+@implements(*ELEMENTWISE, *CASTS)
+def elementwise(func: Handler, x: Any, *args: Any, **kwargs: Any) -> Any:
     """Apply the function to the values of the map."""
     if not isinstance(x, MapView):
         view = next(a for a in args if isinstance(a, MapView))
         raise UnsupportedOperationError.of(func.__name__, view, 'it comes second')
     values = [operand(a, x) for a in args]
     base = x.base.dispatch(func.__name__, func, (x.base, *values), kwargs)
-    return x.of(base)
+    return x.of(base) if isinstance(base, SparseMap) else base  # type() is a name
 
 
 def _binary(function: Handler) -> Handler:

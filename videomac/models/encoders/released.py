@@ -38,18 +38,20 @@ class BatchGRN(GRN):
 
     def forward(self, x: Any, data_format: str = 'channel_first') -> Any:
         """Normalise the responses of the channels, as ConvNeXt V2, Algorithm 1."""
-        if not isinstance(x, SparseMap) or data_format != 'channel_last':
+        if not isinstance(x, SparseMap):
             return super().forward(x, data_format)
-        response = torch.norm(x, p=2, dim=(0, 1, 2), keepdim=True)
-        scale = response / (response.mean(dim=-1, keepdim=True) + self.eps)
-        return self.gamma * (x * scale) + self.beta + x
+        last = data_format == 'channel_last'
+        response = torch.norm(x, p=2, dim=(0, 1, 2) if last else (0, 2, 3), keepdim=True)
+        scale = response / (response.mean(dim=-1 if last else 1, keepdim=True) + self.eps)
+        gamma, beta = (p.view_as(response) for p in (self.gamma, self.beta))
+        return gamma * (x * scale) + beta + x
 
 
 def use_batch_grn(network: nn.Module) -> None:
-    """Give every ConvNeXt block of a network the batch form of GRN."""
+    """Give every ConvNeXt block of a network the batch form of GRN, parameters kept."""
     for block in network.modules():
         if isinstance(block, ConvNeXtBlock) and block.grn is not None:
-            block.grn = BatchGRN(block.grn.in_channels, block.grn.eps)
+            block.grn.__class__ = BatchGRN
 
 
 @MODELS.register_module('WithBatchGRN')

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ...registry import MODELS
 from ...sparse import PatchGrid
-from ..target import EMATarget
+from ..target import EMATarget, copy_missing_target
 from .token_autoencoder import RECONSTRUCTION, TokenAutoencoder
 
 __all__ = ['RCMAE']
@@ -56,6 +56,7 @@ class RCMAE(TokenAutoencoder):
         self.target: EMATarget = MODELS.build(
             target, default_args=dict(encoder=self.encoder, decoder=self.decoder)
         )
+        self.register_load_state_dict_pre_hook(copy_missing_target)
         self.consistency_loss = MODELS.build(consistency_loss)
 
     def init_weights(self) -> None:

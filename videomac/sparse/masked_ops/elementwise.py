@@ -12,6 +12,7 @@ from torch import Tensor
 from ..masked_tensor import MaskedTensor, implements
 from ..ops.elementwise import (
     BINARY,
+    CASTS,
     ELEMENTWISE,
     cast,
     require_channels,
@@ -36,7 +37,7 @@ def _elementwise(func: Handler, x: Any, *args: Any, **kwargs: Any) -> MaskedTens
     return x.map_values(lambda data: func(data, *values, **named))
 
 
-MaskedTensor.handlers |= {'to': cast, 'type': cast, 'type_as': cast}
+MaskedTensor.handlers |= dict.fromkeys(CASTS, cast)
 
 
 def _binary(function: Handler) -> Handler:

@@ -72,7 +72,8 @@ def _pixel_unshuffle(
 
 @implements('contiguous')
 def _contiguous(func: Handler, x: MaskedTensor, **kwargs: Any) -> MaskedTensor:
-    return x.like(x.data.contiguous())
+    data = x.data.contiguous(**kwargs)
+    return x if data is x.data else x.like(data)
 
 
 @implements('pad')

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..masked_tensor import MaskedTensor, implements
+from ..precision import in_float32
 from ..sparse_map import Handler, UnsupportedOperationError
 
 
@@ -33,6 +34,7 @@ def _layer_norm(
 
 
 @implements('group_norm')
+@in_float32
 def _group_norm(
     func: Handler,
     x: MaskedTensor,

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..masked_tensor import MaskedTensor, implements
 from ..ops.reduce import vector_order
+from ..precision import HALF, norm_dtype, sum_dtype
 from ..sparse_map import Handler, UnsupportedOperationError
 
 
@@ -49,8 +50,9 @@ def _mean(
 ) -> Any:
     dims = _dims(x, dim)
     count = torch.sum(x.mask.expand_as(x.data), dims, True).clamp(min=1)
-    total = torch.sum(x.data, dims, True, dtype=dtype) / count
-    return _reduced(x, total, dims, keepdim)
+    total = torch.sum(x.data, dims, True, dtype=dtype or sum_dtype(x.dtype)) / count
+    average = total.to(x.dtype) if dtype is None and x.dtype in HALF else total
+    return _reduced(x, average, dims, keepdim)
 
 
 @implements('norm')
@@ -63,7 +65,7 @@ def _norm(
     out: None = None,
     dtype: torch.dtype | None = None,
 ) -> Any:
-    dims = _dims(x, dim)
+    dims, dtype = _dims(x, dim), dtype or norm_dtype(x.dtype, x.device)
     total = torch.linalg.vector_norm(x.data, vector_order(p), dims, True, dtype=dtype)
     return _reduced(x, total, dims, keepdim)
 

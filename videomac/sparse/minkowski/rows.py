@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..geometry import as_pair, check_pooling
-from ..ops.elementwise import ELEMENTWISE, cast, require_map_first
+from ..ops.elementwise import CASTS, ELEMENTWISE, cast, require_map_first
 from ..ops.reduce import vector_order
+from ..precision import HALF, norm_dtype, sum_dtype
 from ..sparse_map import Handler, SparseMap, UnsupportedOperationError
 from .minkowski_map import MinkowskiMap, implements
 
@@ -53,10 +54,10 @@ def _binary(function: Callable[..., Tensor]) -> Handler:
 
 
 MinkowskiMap.handlers |= {
-    **{'to': cast, 'type': cast, 'type_as': cast},
+    **dict.fromkeys(CASTS, cast),
     'add': _binary(torch.add),
     'sub': _binary(torch.sub),
-    'rsub': _binary(lambda a, b: b - a),
+    'rsub': _binary(torch.rsub),
     'mul': _binary(torch.mul),
     'div': _binary(torch.div),
     'rdiv': _binary(lambda a, b: b / a),
@@ -189,13 +190,14 @@ def mean(
     """Average the visible values: masked cells do not count."""
 
     def function(values: Tensor, axis: int, keep: bool) -> Tensor:
-        total = torch.sum(values, axis, keep, dtype=dtype)
+        total = torch.sum(values, axis, keep, dtype=dtype or sum_dtype(x.dtype))
         if values.dim() < 3:
             return total / values.shape[axis]
         # Zeros at the end of shorter samples do not count; the mean of none is zero.
         return total / x.sites.counts.clamp(min=1)[:, None]
 
-    return _reduce(x, dim, keepdim, function)
+    average = _reduce(x, dim, keepdim, function)
+    return average.to(x.dtype) if dtype is None and x.dtype in HALF else average
 
 
 @implements('norm')
@@ -209,7 +211,7 @@ def norm(
     dtype: torch.dtype | None = None,
 ) -> Any:
     """Vector norm of the visible values."""
-    order = vector_order(p)
+    order, dtype = vector_order(p), dtype or norm_dtype(x.dtype, x.device)
 
     def function(values: Tensor, axis: int, keep: bool) -> Tensor:
         return torch.linalg.vector_norm(values, order, axis, keep, dtype=dtype)

@@ -12,18 +12,23 @@ from torch import Tensor
 from ..patch_tensor import PatchTensor, implements
 from ..sparse_map import Handler, SparseMap, UnsupportedOperationError
 
-__all__ = ['BINARY', 'ELEMENTWISE', 'operand', 'require_channels']
+__all__ = ['BINARY', 'CASTS', 'ELEMENTWISE', 'operand', 'require_channels']
 
 #: Operations whose value at a cell depends on that value alone.
 ELEMENTWISE = (
     *('relu', 'relu6', 'gelu', 'silu', 'mish', 'elu', 'selu', 'celu', 'leaky_relu'),
     *('hardswish', 'hardsigmoid', 'hardtanh', 'sigmoid', 'tanh', 'softplus', 'softsign'),
     *('logsigmoid', 'exp', 'log', 'sqrt', 'rsqrt', 'abs', 'neg', 'square', 'reciprocal'),
-    *('clamp', 'clip', 'pow', 'sign', 'dropout', 'detach', 'clone', 'nan_to_num'),
+    *('clamp', 'clip', 'pow', 'sign', 'dropout', 'clone', 'nan_to_num'),
     *('clamp_min', 'clamp_max', 'threshold', 'hardshrink', 'softshrink', 'tanhshrink'),
     *('erf', 'sin', 'cos', 'exp2', 'expm1', 'log2', 'log10', 'log1p', 'floor', 'ceil'),
     *('round', 'logical_not', 'masked_fill'),
-    *('float', 'half', 'bfloat16', 'double', 'cuda', 'cpu'),
+)
+
+#: Operations that change the type, the device or the graph of the values.
+CASTS = (
+    *('float', 'half', 'bfloat16', 'double', 'cuda', 'cpu', 'to', 'type', 'type_as'),
+    'detach',
 )
 
 
@@ -36,15 +41,24 @@ def elementwise(func: Handler, x: Any, *args: Any, **kwargs: Any) -> PatchTensor
     return x.map_values(lambda data: func(data, *values, **named))
 
 
-@implements('to', 'type', 'type_as')
+@implements(*CASTS)
 def cast(func: Handler, x: Any, *args: Any, **kwargs: Any) -> Any:
-    """Change type or device, of the map or of a tensor to those of the map."""
+    """Change type or device, of the map or of a tensor to those of the map.
+
+    Where nothing is to be changed the result is the map itself, as in torch.
+    """
     if func is Tensor.type and not args:
         return x.data.type()
     plain = [a.data if isinstance(a, SparseMap) else a for a in args]
     if not isinstance(x, SparseMap):
         return func(x, *plain, **kwargs)
-    return x.map_values(lambda data: func(data, *plain, **kwargs))
+    data = func(x.data, *plain, **kwargs)
+    if data is x.data:
+        return x
+    out = x.like(data)
+    if func.__name__ == 'detach':
+        out.note_source(x)
+    return out
 
 
 def require_map_first(func: Handler, x: Any) -> None:
@@ -97,7 +111,7 @@ def operand(other: Any, x: PatchTensor) -> Any:
 BINARY: dict[str, Handler] = {
     'add': torch.add,
     'sub': torch.sub,
-    'rsub': lambda a, b: b - a,
+    'rsub': torch.rsub,
     'mul': torch.mul,
     'div': torch.div,
     'rdiv': lambda a, b: b / a,

@@ -127,6 +127,8 @@ def _depthwise_weight_grad(
     if not windows.is_cpu:
         return _library_grads(windows, weight, cells, view, (False, True))[1]
     count, height, _, channels = windows.shape
+    if not count:
+        return torch.zeros_like(weight)
     # Made so that torch sees channels last and copies nothing.
     lined = windows.view(1, count * height, -1, channels).permute(0, 3, 1, 2)
     reach = (count - 1) * height + (view.kernel[0] - 1) * view.dilation[0] + 1

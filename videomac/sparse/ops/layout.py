@@ -31,8 +31,8 @@ def permute(func: Handler, x: PatchTensor, *dims: Any, **kwargs: Any) -> Any:
 
 @implements('contiguous')
 def contiguous(func: Handler, x: PatchTensor, **kwargs: Any) -> PatchTensor:
-    """Return the map itself: the patches are always stored channels last."""
-    return x
+    """Return the map itself, but another one where torch copies a permuted tensor."""
+    return x.like(x.data) if x.channels_last else x
 
 
 @implements('is_contiguous')

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..patch_tensor import PatchTensor, implements
+from ..precision import HALF, norm_dtype, sum_dtype
 from ..sparse_map import Handler, UnsupportedOperationError
 from .spatial_norm import spatial_norm
 
@@ -117,8 +118,9 @@ def mean(
     dtype: torch.dtype | None = None,
 ) -> Any:
     """Average the visible values: masked cells do not count, and none average to 0."""
-    total = _reduce(x, dim, keepdim, partial(torch.sum, dtype=dtype), 'mean')
-    return total / _visible_cells(x, dim, keepdim)
+    add_up = partial(torch.sum, dtype=dtype or sum_dtype(x.dtype))
+    average = _reduce(x, dim, keepdim, add_up, 'mean') / _visible_cells(x, dim, keepdim)
+    return average.to(x.dtype) if dtype is None and x.dtype in HALF else average
 
 
 @implements('norm')
@@ -135,6 +137,7 @@ def norm(
     order = vector_order(p)
     if order == 2 and dtype is None and _axes(x, dim) == {'H', 'W'}:
         return _shaped(x, spatial_norm(x), keepdim)
+    dtype = dtype or norm_dtype(x.dtype, x.device)
 
     def function(values: Tensor, axis: int, keep: bool) -> Tensor:
         return torch.linalg.vector_norm(values, order, axis, keep, dtype=dtype)
