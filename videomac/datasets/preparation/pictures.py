@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from videomac.datasets.sources.base import UnreadableVideoError
+from videomac.datasets.sources import UnreadableVideoError
 from videomac.datasets.sources.images import read_image
 from videomac.datasets.sources.video_files import VideoFiles
 from videomac.datasets.tree_check import TreeCheck

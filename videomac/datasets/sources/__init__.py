@@ -1,6 +1,7 @@
 """Where frames come from."""
 
-from .base import FrameSource, UnreadableVideoError, VideoRecord
+from .base import FrameSource, VideoRecord
+from .diagnosis import UnreadableVideoError
 from .encoded import EncodedFrames
 from .frame_folders import FrameFolders
 from .packed_frames import PackedFrames

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .diagnosis import diagnose
+from .diagnosis import UnreadableVideoError, diagnose
 
 __all__ = ['FrameTimes', 'can_decode', 'decode_all', 'find_frames', 'read_frames']
 
@@ -158,8 +158,6 @@ def read_frames(
             times = None  # what was known may be wrong
     if times is None:
         return None
-    from .base import UnreadableVideoError  # which needs the times above
-
     # Not by decord either, which repeats other frames in place of damaged ones.
     reason = f'frames {list(indices)} cannot be decoded, or differ in size'
     raise UnreadableVideoError(path, f'{reason}; fetch the file anew')
@@ -178,8 +176,6 @@ def decode_all(path: str) -> Iterator[NDArray[np.uint8]]:
         UnreadableVideoError: The file cannot be decoded to its end, or holds frames of
             several sizes.
     """
-    from .base import UnreadableVideoError  # which needs the times above
-
     av, number, size = _pyav(), 0, None
     try:
         with av.open(path) as container:

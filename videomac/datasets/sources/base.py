@@ -4,18 +4,14 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .av_reader import FrameTimes
-from .diagnosis import printable
+from .encoded import EncodedFrames
 
-if TYPE_CHECKING:
-    from .encoded import EncodedFrames
-
-__all__ = ['FrameSource', 'UnreadableVideoError', 'VideoRecord']
+__all__ = ['FrameSource', 'VideoRecord']
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +32,6 @@ class VideoRecord:
     path: str
     frames: tuple[str, ...] = ()
     times: FrameTimes | None = field(default=None, compare=False, repr=False)
-
-
-class UnreadableVideoError(Exception):
-    """A frame or a video file that cannot be read.
-
-    Args:
-        path: The frame or the video file.
-        reason: What is wrong with it, for a person to read.
-    """
-
-    def __init__(self, path: str, reason: str) -> None:
-        # Both go to Exception so that the error survives pickling between processes.
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f'cannot read {printable(self.path)}: {self.reason}'
 
 
 class FrameSource(ABC):
@@ -87,7 +65,7 @@ class FrameSource(ABC):
                 size from the others.
         """
 
-    def fetch(self, video: VideoRecord, indices: Sequence[int]) -> 'EncodedFrames | None':
+    def fetch(self, video: VideoRecord, indices: Sequence[int]) -> EncodedFrames | None:
         """Read some frames of one video without decoding them, where that can be done.
 
         A transform that takes a part of the frames then decodes no more than it needs.
@@ -107,8 +85,6 @@ class FrameSource(ABC):
         """
         if not video.frames:
             return None
-        from .encoded import EncodedFrames  # which needs the error above
-
         return EncodedFrames.from_disk(
             [os.path.join(video.path, video.frames[i]) for i in indices]
         )

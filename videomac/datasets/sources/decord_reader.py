@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .base import UnreadableVideoError
-from .diagnosis import diagnose
+from .diagnosis import UnreadableVideoError, diagnose
 
 __all__ = ['check_container', 'count_frames', 'decode_all', 'read_frames']
 

@@ -7,9 +7,27 @@ import os
 
 from PIL import Image
 
-__all__ = ['diagnose', 'is_cut_jpeg', 'printable']
+__all__ = ['UnreadableVideoError', 'diagnose', 'is_cut_jpeg', 'printable']
 
 _START = 64  # bytes that tell a web page and the like from a picture
+
+
+class UnreadableVideoError(Exception):
+    """A frame or a video file that cannot be read.
+
+    Args:
+        path: The frame or the video file.
+        reason: What is wrong with it, for a person to read.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        # Both go to Exception so that the error survives pickling between processes.
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f'cannot read {printable(self.path)}: {self.reason}'
 
 
 def printable(path: str) -> str:

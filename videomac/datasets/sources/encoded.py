@@ -10,8 +10,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as tvf
 
 from ..decoding import crop_jpegs, decode_region, read_header
-from .base import UnreadableVideoError
-from .diagnosis import diagnose
+from .diagnosis import UnreadableVideoError, diagnose
 from .images import check_one_size, decode_image
 
 __all__ = ['EncodedFrames']

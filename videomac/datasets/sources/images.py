@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .base import UnreadableVideoError
-from .diagnosis import diagnose
+from .diagnosis import UnreadableVideoError, diagnose
 
 __all__ = [
     'IMAGE_SUFFIXES',

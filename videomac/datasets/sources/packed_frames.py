@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from videomac.registry import DATASETS
 
-from .base import FrameSource, UnreadableVideoError, VideoRecord
+from .base import FrameSource, VideoRecord
+from .diagnosis import UnreadableVideoError
 from .encoded import EncodedFrames
 from .images import IMAGE_SUFFIXES, check_suffixes, image_names, natural_key
 from .tar_backend import entry_name

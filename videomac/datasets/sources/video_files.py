@@ -12,7 +12,8 @@ from videomac.registry import DATASETS
 
 from . import decord_reader
 from .av_reader import find_frames, read_frames
-from .base import FrameSource, UnreadableVideoError, VideoRecord
+from .base import FrameSource, VideoRecord
+from .diagnosis import UnreadableVideoError
 from .images import check_suffixes, natural_key, walk_files
 
 __all__ = ['VIDEO_SUFFIXES', 'VideoFiles']

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from videomac.registry import DATASETS
 
 from ..lists import leaves, read_lines
-from .base import FrameSource, UnreadableVideoError, VideoRecord
+from .base import FrameSource, VideoRecord
+from .diagnosis import UnreadableVideoError
 from .images import IMAGE_SUFFIXES, image_names, read_images
 from .video_files import VideoFiles
 
