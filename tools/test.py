@@ -182,9 +182,10 @@ def open_predictions(
         raise ValueError(f'{error}{other}') from error
 
 
-def prepare(args: argparse.Namespace, config: Path) -> tuple[PropagationLoop, Path]:
+def prepare(
+    cfg: Config, args: argparse.Namespace, config: Path
+) -> tuple[PropagationLoop, Path]:
     """Build all that a run needs, and name the folder of its predictions."""
-    cfg = merge_args(Config.fromfile(config), args)
     device = start_sharing_processes(cfg.launcher)
     start_logging(cfg, config, device)
     init_default_scope(cfg.get('default_scope', 'videomac'))
@@ -201,12 +202,11 @@ def prepare(args: argparse.Namespace, config: Path) -> tuple[PropagationLoop, Pa
     return PropagationLoop(model, dataset, metrics, writer, painter), folder
 
 
-def classify_images(args: argparse.Namespace, config: Path) -> dict[str, float]:
+def classify_images(cfg: Config, args: argparse.Namespace) -> dict[str, float]:
     """Test a classifier of images, or an encoder by k-NN, as mmengine's runner does."""
     for name in ('out', 'show_dir'):
         if getattr(args, name) is not None:
             raise ValueError(f'--{name.replace("_", "-")} is for labels of videos')
-    cfg = merge_args(Config.fromfile(config), args)
     results = evaluate_images(cfg, args.checkpoint)
     for name, value in results.items():
         print_log(f'{name}: {value:.4f}', 'current')
@@ -225,9 +225,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
                 f"'{args.config}' tests nothing (it has no test_dataloader); what it "
                 'trains is tested with the configs in configs/propagation'
             )
+        cfg = merge_args(cfg, args)
         if is_image_config(cfg):
-            return classify_images(args, config)
-        loop, folder = prepare(args, config)
+            return classify_images(cfg, args)
+        loop, folder = prepare(cfg, args, config)
     results = loop.run()
     print_log(f"The predictions are in '{folder}'", 'current')
     for name, value in results.items():
