@@ -94,6 +94,18 @@ def test_mixed_precision(train: Train, processes: int) -> None:
 
 
 @several
+def test_maps_that_no_loss_sees(train: Train, processes: int) -> None:
+    """Of several maps the last counts; the norms of the others stay as they were made."""
+    found, _ = train(processes)
+    for each in found:
+        plain, state = each['plain']['state'], each['several maps']['state']
+        assert state.keys() > plain.keys()
+        for key, value in state.items():
+            made = torch.full_like(value, float(key.endswith('weight')))
+            torch.testing.assert_close(value, plain.get(key, made), rtol=1e-6, atol=1e-6)
+
+
+@several
 @pytest.mark.parametrize('name', list(RUNS))
 def test_gradients_travel_once_a_step(train: Train, processes: int, name: str) -> None:
     """In fp32, and not for the target network nor for batches that only accumulate."""

@@ -30,6 +30,7 @@ RUNS: dict[str, tuple[int, bool, str]] = {
     'accumulated': (2, False, 'OptimWrapper'),
     'checkpointed': (2, True, 'OptimWrapper'),
     'bfloat16': (2, False, 'BFloat16OptimWrapper'),
+    'several maps': (1, False, 'OptimWrapper'),
 }
 #: Samples and batch size of the passes whose order is noted.
 PASSES = ((8, 1), (13, 1), (13, 3))
@@ -50,6 +51,9 @@ def settings(work_dir: Path, world: int, name: str) -> dict[str, Any]:
         accumulative_counts=accumulation,
         optimizer=dict(type='SGD', lr=5.0),
     )
+    if name == 'several maps':
+        cfg['model']['encoder']['out_indices'] = (0, 1, 2, 3)
+        cfg['find_unused_parameters'] = True
     cfg['custom_hooks'] = [
         dict(type='TargetEMAHook', momentum=0.5, schedule='constant'),
         dict(type='ExactResumeHook'),

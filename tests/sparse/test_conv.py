@@ -26,6 +26,7 @@ from tests.sparse.common import (
     random,
     strided,
 )
+from tests.sparse.oracle import Pair
 from videomac.sparse import UnsupportedOperationError
 
 
@@ -214,6 +215,30 @@ def test_stride_that_does_not_divide_the_cells(kind: Kind) -> None:
         F.conv2d(x, random(0, 2, 4, 2, 2), stride=2)
     # Three cells are more than one, and a smaller patch would be no help.
     assert 'at least 21' not in str(error.value)
+
+
+@both
+@pytest.mark.parametrize('kernel', [1, 2, 3])
+@pytest.mark.parametrize('mode', ['zeros', 'replicate'])
+@pytest.mark.parametrize(
+    ('shape', 'groups'),
+    [((4, 2), 1), ((4, 1), 1), ((4, 1), 2), ((4, 4), 2), ((5, 2), 2), ((1, 2), 2)],
+)
+def test_kernels_for_other_channels(
+    kind: Kind, kernel: int, mode: str, shape: Pair, groups: int
+) -> None:
+    """Torch's words, of which only the doubled brackets of its lists differ."""
+    case = make_case(RAGGED, (4, 4))
+    weight, pad = random(0, *shape, kernel, kernel), ((kernel - 1) // 2,) * 4
+    options: Any = dict(stride=2 if kernel == 2 else 1, groups=groups)
+
+    def error(x: Any) -> str:
+        padded = x if mode == 'zeros' else F.pad(x, pad, mode)
+        with pytest.raises(RuntimeError) as raised:
+            F.conv2d(padded, weight, padding=pad[0] * (mode == 'zeros'), **options)
+        return str(raised.value).replace('[[', '[').replace(']]', ']')
+
+    assert error(case.make(kind)) == error(case.images)
 
 
 @both

@@ -23,7 +23,7 @@ from tests.sparse.common import (
     random,
 )
 from tests.sparse.oracle import Array, Pair
-from videomac.sparse import PatchTensor
+from videomac.sparse import PatchGrid, PatchTensor
 from videomac.sparse.geometry import Window
 from videomac.sparse.ops.halo_convolution import _depthwise_weight_grad, _library_grads
 
@@ -123,6 +123,45 @@ def test_gradcheck_of_each_way_to_compute(cells: Pair, kernel: int, groups: int)
     case = make_case(RAGGED, cells, channels=2)
     weight = random(3, 2, 2 // groups, kernel, kernel)
     gradients(function, case, PatchTensor, weight, random(4, 2))
+
+
+@pytest.mark.parametrize('count', [0, 1, 3, 4, 9, 12])
+@pytest.mark.parametrize('kernel', [3, 5])
+@pytest.mark.parametrize('dilation', [1, 2])
+def test_depthwise_kernels_on_single_cells(
+    count: int, kernel: int, dilation: int
+) -> None:
+    """Few visible patches and many, which are reckoned in different ways."""
+    visible = [[i * 5 % 12 < count for i in range(b, b + 12)] for b in range(2)]
+    case = make_case(np.reshape(visible, (2, 3, 4)), (1, 1), 3)
+    weight, pad = random(3, 3, 1, kernel, kernel), dilation * (kernel // 2)
+    images = case.images.nan_to_num(0.0).requires_grad_()
+    x: Any = PatchTensor.from_dense(images, case.grid)
+    assert x.grid.per_sample == count
+    out: Any = F.conv2d(x, weight.requires_grad_(), None, 1, pad, dilation, 3)
+    grad = random(7, *out.shape)
+    found = torch.autograd.grad(out.dense(), (images, weight), grad)
+    right = conv_gradients(
+        case, weight.detach().numpy(), grad.numpy(), (1, 1), (pad,) * 2, (dilation,) * 2
+    )
+    for value, expected in zip(found, right, strict=True):
+        torch.testing.assert_close(value, torch.from_numpy(expected))
+
+
+def test_pairs_of_cells_are_never_more_than_their_windows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There are as many as the square of the visible cells."""
+    way = 'videomac.sparse.ops.halo_convolution._weight_grad_of_cells'
+    for side, paired in ((3, True), (5, False), (14, False)):
+        calls: list[Any] = []
+        monkeypatch.setattr(way, lambda data, *_, calls=calls: calls.append(data))
+        data = random(1, side * side, 1, 1, 2)
+        weight = random(2, 2, 1, 7, 7).requires_grad_()
+        x = PatchTensor(data, PatchGrid.full(1, (side, side), 1))
+        out: Any = F.conv2d(x, weight, padding=3, groups=2)  # type: ignore[call-overload]
+        out.dense().sum().backward()
+        assert bool(calls) is paired
 
 
 @pytest.mark.parametrize('groups', [1, 4])

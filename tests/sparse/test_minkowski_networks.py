@@ -193,3 +193,10 @@ def test_full_size(name: str, make: Callable[[], nn.Module]) -> None:
     expected, expected_grads = train_step(other, MaskedDense(), images(), ragged())
     assert distance(latent, expected) < 1e-9
     assert_near(grads, expected_grads, 1e-8)
+
+
+@pytest.mark.parametrize('groups', [1, 4, 8])
+def test_kernel_for_other_channels(groups: int) -> None:
+    network = nn.Conv2d(8, 16, 3, padding=1, groups=groups)
+    with pytest.raises(RuntimeError, match='to have 8 channels, but got 3 channels'):
+        Minkowski().encode(network, images().float(), ragged())

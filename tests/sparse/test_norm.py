@@ -28,7 +28,7 @@ from tests.sparse.common import (
     random,
 )
 from videomac.models.encoders.released import BatchGRN
-from videomac.sparse import SparseMap, UnsupportedOperationError
+from videomac.sparse import PatchTensor, SparseMap, UnsupportedOperationError
 
 SMALL = (((1, 0), (1, 1)), ((0, 0), (0, 1)))
 
@@ -157,6 +157,34 @@ def test_group_norm_options(kind: Kind) -> None:
         torch.group_norm(x, 4, weight, bias),
         oracle.group_norm(case.array, case.seen, 4, plain(weight), plain(bias), 1e-5),
     )
+
+
+@both
+@pytest.mark.parametrize('groups', [1, 2, 4])
+def test_group_norm_of_equally_many_patches(kind: Kind, groups: int) -> None:
+    case = make_case([[[1, 0, 1]], [[0, 1, 1]], [[1, 1, 0]]], (2, 2))
+    assert case.grid.per_sample == 2
+    weight, bias = random(0, 4), random(1, 4)
+    expected = oracle.group_norm(
+        case.array, case.seen, groups, plain(weight), plain(bias), 1e-5
+    )
+    check(F.group_norm(case.make(kind), groups, weight, bias), expected)  # type: ignore[arg-type]
+    gradients(lambda x, w, b: F.group_norm(x, groups, w, b), case, kind, weight, bias)
+
+
+def test_group_norm_of_equally_many_patches_is_one_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    norm: Any = F.group_norm
+    shapes: list[Any] = []
+
+    def group_norm(x: Any, *args: Any) -> Any:
+        shapes.append(x.shape)
+        return norm(x, *args)
+
+    monkeypatch.setattr(F, 'group_norm', group_norm)
+    norm(make_case([[[1, 0, 1]], [[0, 1, 1]]] * 8, (2, 2)).make(PatchTensor), 2)
+    assert shapes == [(16, 4, 8)]
 
 
 @both

@@ -197,6 +197,22 @@ def test_over_a_sample(kind: Kind) -> None:
 
 
 @both
+@pytest.mark.parametrize('name', ['sum', 'mean', 'norm', 'amax', 'amin', 'var', 'std'])
+@pytest.mark.parametrize('dims', [(), []])
+def test_no_dimensions_are_all(kind: Kind, name: str, dims: Any) -> None:
+    x: Any = make_case(RAGGED).make(kind)
+    function: Any = getattr(torch, name)
+    assert torch.equal(function(x, dim=dims), function(x))
+    assert function(x, dim=dims, keepdim=True).shape == (1, 1, 1, 1)
+
+
+@both
+def test_dimensions_that_are_not_there(kind: Kind) -> None:
+    with pytest.raises(IndexError):
+        make_case(RAGGED).make(kind).sum(4)
+
+
+@both
 @pytest.mark.parametrize('name', ['amax', 'amin', 'std'])
 @pytest.mark.parametrize('dims', [(2, 3), (1,)])
 def test_gradients_of_extremes(kind: Kind, name: str, dims: Any) -> None:

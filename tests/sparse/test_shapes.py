@@ -116,6 +116,39 @@ def test_shapes_that_mix_cells(kind: Kind, call: Any) -> None:
 
 
 @both
+@pytest.mark.parametrize('dim', [0, 2, 3, -1, -2])
+def test_one_sample_row_or_column_stays(kind: Kind, dim: int) -> None:
+    # Torch would drop the dimension; who goes on would meet another one.
+    x: Any = make_case([[[1]]], (1, 1)).make(kind)
+    with pytest.raises(UnsupportedOperationError, match=r"'squeeze'.*samples or cells"):
+        x.squeeze(dim)
+
+
+@both
+def test_squeeze_of_more_than_one(kind: Kind) -> None:
+    case = make_case(RAGGED)
+    x: Any = case.make(kind)
+    for dim in range(4):
+        check(x.squeeze(dim), masked_values(case))
+
+
+@both
+@pytest.mark.parametrize('shape', [(36,), (-1,), (3, 12), (36, 1), (1, 36)])
+def test_all_dimensions_in_one(kind: Kind, shape: tuple[int, ...]) -> None:
+    x: Any = make_case([[[1]], [[0]], [[1]]], (1, 1), channels=12).last(kind)
+    assert x.shape == (3, 1, 1, 12)
+    with pytest.raises(UnsupportedOperationError, match='mixes samples, channels and'):
+        x.reshape(shape)
+
+
+@both
+def test_one_value_without_dimensions(kind: Kind) -> None:
+    x: Any = make_case([[[1]]], (1, 1), channels=1).make(kind)
+    with pytest.raises(UnsupportedOperationError, match='mixes samples, channels and'):
+        x.reshape(())
+
+
+@both
 def test_shapes_that_do_not_fit(kind: Kind) -> None:
     with pytest.raises(RuntimeError, match='invalid'):
         make_case(RAGGED).make(kind).view(2, 5, 4, 6)

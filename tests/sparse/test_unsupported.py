@@ -38,7 +38,6 @@ from videomac.sparse import PatchTensor, UnsupportedOperationError
         ('transpose', lambda x: x.transpose(2, 3)),
         ('matmul', lambda x: torch.matmul(x, random(0, 6, 6))),
         ('stack', lambda x: torch.stack([x, x])),
-        ('eq', lambda x: torch.eq(x, x)),
         ('fill_', lambda x: x.fill_(1.0)),
         ('add', lambda x: torch.add(x, 1, out=x)),
         ('mul', lambda x: torch.mul(x, 2, out=torch.empty(2, 4, 4, 6))),
@@ -61,13 +60,11 @@ def test_unsupported_operations(kind: Kind, name: str, call: Any) -> None:
     [
         lambda x: list(x),
         lambda x: bool(x > 0),
-        lambda x: x // 2,
-        lambda x: x % 2,
     ],
-    ids=['iter', 'bool', 'floor', 'modulo'],
+    ids=['iter', 'bool'],
 )
 def test_unsupported_syntax(kind: Kind, call: Any) -> None:
-    with pytest.raises((UnsupportedOperationError, TypeError)):
+    with pytest.raises(UnsupportedOperationError):
         call(make_case(RAGGED).make(kind))
 
 

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from torch import Tensor
+
 from .padding import Padding
 from .sparse_map import SparseMap, UnsupportedOperationError
 
-__all__ = ['Window', 'as_pair', 'check_pooling', 'plan_padding']
+__all__ = ['Window', 'as_pair', 'check_kernel', 'check_pooling', 'plan_padding']
 
 
 def as_pair(value: Any) -> tuple[int, int]:
@@ -19,6 +21,27 @@ def as_pair(value: Any) -> tuple[int, int]:
         return value, value
     values = [int(v) for v in value]
     return values[0], values[-1]
+
+
+def check_kernel(x: SparseMap, weight: Tensor, groups: int) -> None:
+    """Check that a kernel [O, C / groups, k, l] is for as many channels as a map has.
+
+    Raises:
+        RuntimeError: If it is not, in torch's words.
+    """
+    size, wanted = list(weight.shape), weight.shape[1] * groups
+    if size[0] < groups or size[0] % groups:
+        least = 'divisible by' if size[0] >= groups else 'at least'
+        raise RuntimeError(
+            f'Given groups={groups}, expected weight to be {least} {groups} at dimension '
+            f'0, but got weight of size {size} instead'
+        )
+    if x.channels != wanted:
+        raise RuntimeError(
+            f'Given groups={groups}, weight of size {size}, expected '
+            f'input{list(x.shape)} to have {wanted} channels, but got {x.channels} '
+            'channels instead'
+        )
 
 
 def check_pooling(x: SparseMap, operation: str, **options: Any) -> None:

@@ -224,7 +224,7 @@ def _assign(view: MapView, shape: Sequence[int]) -> list[list[_Part]] | None:
             name, n = left.pop(0)
             if n == 1 and name == 'c':
                 continue  # an axis of one channel says nothing
-            if n == 1 and name == 'W' and groups[-1][-1][0] == 'H':
+            if n == 1 and name == 'W' and groups and groups[-1][-1][0] == 'H':
                 groups[-1].append((name, n))  # a single column belongs to its rows
             elif size % n == 0:
                 group.append((name, n))
@@ -245,7 +245,7 @@ def _assign(view: MapView, shape: Sequence[int]) -> list[list[_Part]] | None:
             one = left and left[0][1] == 1 and not (after and spare > 0)
             group = [left.pop(0)] if one else [('c', 1)]
         groups.append(group)
-    if any(n > 1 for _, n in left):
+    if not groups or any(n > 1 for _, n in left):
         return None
     groups[-1] += [(name, n) for name, n in left if name != 'c']
     pure = (['B'], ['H'], ['W'], ['h'], ['w'], ['H', 'W'])

@@ -95,12 +95,22 @@ def unsqueeze(func: Handler, x: Shown, dim: int) -> Shown:
 
 @_implements('squeeze')
 def squeeze(func: Handler, x: Shown, dim: int | None = None) -> Shown:
-    """Drop an axis of one channel."""
+    """Drop an axis of one channel.
+
+    Raises:
+        UnsupportedOperationError: If one sample, row or column would lose its dimension.
+    """
     if dim is None:
         raise UnsupportedOperationError.of('squeeze', x, 'say which dimension')
     view = ordered(as_view(x))
-    if view.shape[dim] != 1 or not view.axis(dim).isdigit():
+    if view.shape[dim] != 1:
         return x
+    if not view.axis(dim).isdigit():
+        raise UnsupportedOperationError.of(
+            'squeeze',
+            x,
+            f'dimension {dim} holds samples or cells, only channels can be dropped',
+        )
     return _without(view, dim % x.dim(), 'squeeze')
 
 

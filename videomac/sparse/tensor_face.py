@@ -89,6 +89,11 @@ def require_no_out(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
         raise UnsupportedOperationError.of(name, args[0], 'it writes to out=')
 
 
+def _has_values(other: object) -> bool:
+    """Whether a map is compared with it value by value; it differs from all else."""
+    return isinstance(other, int | float | Tensor | TensorFace)
+
+
 class TensorFace(ABC):
     """Takes part in torch calls without being a tensor.
 
@@ -155,8 +160,36 @@ class TensorFace(ABC):
     def __pow__(self, other: Any) -> Any:
         return self.dispatch('pow', torch.pow, (self, other), {})
 
+    def __rpow__(self, other: Any) -> Any:
+        return self.dispatch('pow', torch.pow, (other, self), {})
+
+    def __mod__(self, other: Any) -> Any:
+        return self.dispatch('remainder', torch.remainder, (self, other), {})
+
+    def __floordiv__(self, other: Any) -> Any:
+        return self.dispatch('floor_divide', torch.floor_divide, (self, other), {})
+
     def __matmul__(self, other: Any) -> Any:
         return self.dispatch('matmul', torch.matmul, (self, other), {})
+
+    def __and__(self, other: Any) -> Any:
+        return self.dispatch('bitwise_and', torch.bitwise_and, (self, other), {})
+
+    def __or__(self, other: Any) -> Any:
+        return self.dispatch('bitwise_or', torch.bitwise_or, (self, other), {})
+
+    def __eq__(self, other: object) -> Any:
+        if not _has_values(other):
+            return NotImplemented
+        return self.dispatch('eq', torch.eq, (self, other), {})
+
+    def __ne__(self, other: object) -> Any:
+        if not _has_values(other):
+            return NotImplemented
+        return self.dispatch('ne', torch.ne, (self, other), {})
+
+    # Equal values do not make two maps one: sets and dictionaries go by identity.
+    __hash__ = object.__hash__
 
     def __gt__(self, other: Any) -> Any:
         return self.dispatch('gt', torch.gt, (self, other), {})
@@ -173,8 +206,16 @@ class TensorFace(ABC):
     def __neg__(self) -> Any:
         return self.dispatch('neg', torch.neg, (self,), {})
 
+    def __abs__(self) -> Any:
+        return self.dispatch('abs', torch.abs, (self,), {})
+
+    def __invert__(self) -> Any:
+        return self.dispatch('bitwise_not', torch.bitwise_not, (self,), {})
+
     __radd__ = __add__
     __rmul__ = __mul__
+    __rand__ = __and__
+    __ror__ = __or__
 
     def __iadd__(self, other: Any) -> Any:
         return self.dispatch('__iadd__', torch.add, (self, other), {})

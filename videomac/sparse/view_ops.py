@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .map_view import MapView, ordered, permuted
 from .ops.elementwise import CASTS, ELEMENTWISE
+from .ops.reduce import given_dims
 from .shape_ops import SHAPE_OPS, take_axis
 from .sparse_map import SparseMap
 from .tensor_face import Handler, UnsupportedOperationError
@@ -119,12 +120,6 @@ MapView.handlers |= {
 }
 
 
-def _dims(x: MapView, dim: Any) -> list[int]:
-    if dim is None:
-        return list(range(x.dim()))
-    return [d % x.dim() for d in ((dim,) if isinstance(dim, int) else dim)]
-
-
 def _reduction(name: str, join: Handler) -> Handler:
     """Make a handler: the map's own reduction over space, then one over channels."""
     of_space = getattr(torch, name)
@@ -132,11 +127,11 @@ def _reduction(name: str, join: Handler) -> Handler:
     def handler(
         func: Handler, x: MapView, dim: Any = None, keepdim: bool = False, **kwargs: Any
     ) -> Any:
-        dims = _dims(x, dim)
+        dims = given_dims(dim, x.dim())
         gone = {x.axis(d) for d in dims}
         if gone & {'B', 'H', 'W', 'N'}:
             if 'B' in gone or not ({'N'} <= gone or {'H', 'W'} <= gone):
-                raise UnsupportedOperationError.of(name, x, f'over dimensions {dims}')
+                raise UnsupportedOperationError.of(name, x, f'over dimensions {[*dims]}')
             kept = of_space(x.base, (2, 3), keepdim=True, **kwargs)
             axes = ['B', *map(str, range(len(x.sizes))), 'H', 'W']
             kept = kept.unflatten(1, x.sizes) if x.sizes else kept[:, 0]

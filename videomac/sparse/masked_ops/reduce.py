@@ -8,16 +8,9 @@ import torch
 from torch import Tensor
 
 from ..masked_tensor import MaskedTensor, implements
-from ..ops.reduce import vector_order
+from ..ops.reduce import given_dims, vector_order
 from ..precision import HALF, norm_dtype, sum_dtype
 from ..sparse_map import Handler, UnsupportedOperationError
-
-
-def _dims(x: MaskedTensor, dim: Any) -> tuple[int, ...]:
-    """Dimensions to reduce; all of them for None and for an empty sequence."""
-    if dim is None or dim == ():
-        return (0, 1, 2, 3)
-    return tuple(d % 4 for d in ([dim] if isinstance(dim, int) else dim))
 
 
 def _reduced(x: MaskedTensor, total: Tensor, dims: tuple[int, ...], keepdim: bool) -> Any:
@@ -36,7 +29,7 @@ def _sum(
     keepdim: bool = False,
     dtype: torch.dtype | None = None,
 ) -> Any:
-    dims = _dims(x, dim)
+    dims = given_dims(dim, 4)
     return _reduced(x, torch.sum(x.data, dims, True, dtype=dtype), dims, keepdim)
 
 
@@ -48,7 +41,7 @@ def _mean(
     keepdim: bool = False,
     dtype: torch.dtype | None = None,
 ) -> Any:
-    dims = _dims(x, dim)
+    dims = given_dims(dim, 4)
     count = torch.sum(x.mask.expand_as(x.data), dims, True).clamp(min=1)
     total = torch.sum(x.data, dims, True, dtype=dtype or sum_dtype(x.dtype)) / count
     average = total.to(x.dtype) if dtype is None and x.dtype in HALF else total
@@ -65,21 +58,21 @@ def _norm(
     out: None = None,
     dtype: torch.dtype | None = None,
 ) -> Any:
-    dims, dtype = _dims(x, dim), dtype or norm_dtype(x.dtype, x.device)
+    dims, dtype = given_dims(dim, 4), dtype or norm_dtype(x.dtype, x.device)
     total = torch.linalg.vector_norm(x.data, vector_order(p), dims, True, dtype=dtype)
     return _reduced(x, total, dims, keepdim)
 
 
 @implements('amax')
 def _amax(func: Handler, x: MaskedTensor, dim: Any = None, keepdim: bool = False) -> Any:
-    dims = _dims(x, dim)
+    dims = given_dims(dim, 4)
     total = x.data.masked_fill(~x.mask, float('-inf')).amax(dims, True)
     return _reduced(x, total.masked_fill(total == float('-inf'), 0.0), dims, keepdim)
 
 
 @implements('amin')
 def _amin(func: Handler, x: MaskedTensor, dim: Any = None, keepdim: bool = False) -> Any:
-    dims = _dims(x, dim)
+    dims = given_dims(dim, 4)
     total = x.data.masked_fill(~x.mask, float('inf')).amin(dims, True)
     return _reduced(x, total.masked_fill(total == float('inf'), 0.0), dims, keepdim)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..geometry import as_pair, check_pooling
 from ..ops.elementwise import CASTS, ELEMENTWISE, cast, require_map_first
-from ..ops.reduce import vector_order
+from ..ops.reduce import given_dims, vector_order
 from ..precision import HALF, norm_dtype, sum_dtype
 from ..sparse_map import Handler, SparseMap, UnsupportedOperationError
 from .minkowski_map import MinkowskiMap, implements
@@ -147,9 +147,8 @@ Reduction = Callable[[Tensor, int, bool], Tensor]
 
 def _reduce(x: MinkowskiMap, dim: Any, keepdim: bool, function: Reduction) -> Any:
     """Apply ``function(values, dim, keepdim)`` along space, channels or everything."""
-    given = range(4) if dim is None else (dim,) if isinstance(dim, int) else dim
     space = {1, 2} if x.channels_last else {2, 3}
-    dims, channel = {d % 4 for d in given}, {x.channel_dim}
+    dims, channel = set(given_dims(dim, 4)), {x.channel_dim}
     if dims == channel and keepdim:
         return x.like(function(x.data, 1, True))
     if dims == space:

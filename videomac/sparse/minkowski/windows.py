@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..geometry import Window, check_pooling, plan_padding
+from ..geometry import Window, check_kernel, check_pooling, plan_padding
 from ..sparse_map import Handler, UnsupportedOperationError
 from .engine import load_engine
 from .minkowski_map import MinkowskiMap, implements
@@ -40,6 +40,7 @@ def conv2d(
         UnsupportedOperationError: If its cells are not those of a dense convolution.
     """
     x.require_layout('conv2d', channels_last=False)
+    check_kernel(x, weight, groups)
     view = Window.make(weight.shape[2:], stride, padding, dilation).over(x)
     view.output_cells(x, 'conv2d')
     if view.kernel == view.stride == (1, 1) and groups == 1:

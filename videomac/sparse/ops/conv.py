@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..geometry import Window
+from ..geometry import Window, check_kernel
 from ..patch_tensor import PatchTensor, implements
 from ..sparse_map import Handler
 from .halo_convolution import HaloConvolution
@@ -38,6 +38,7 @@ def conv2d(
     - or work on the dense map, where halos would hold several times as many cells.
     """
     x.require_layout('conv2d', channels_last=False)
+    check_kernel(x, weight, groups)
     if not x.padding.fills_with(0.0):
         return conv_padded(x, weight, bias, stride, padding, dilation, groups)
     view = Window.make(weight.shape[2:], stride, padding, dilation).over(x)

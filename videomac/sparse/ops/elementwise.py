@@ -117,6 +117,8 @@ BINARY: dict[str, Handler] = {
     'rdiv': lambda a, b: b / a,
     'maximum': torch.maximum,
     'minimum': torch.minimum,
+    'eq': torch.eq,
+    'ne': torch.ne,
     'gt': torch.gt,
     'ge': torch.ge,
     'lt': torch.lt,

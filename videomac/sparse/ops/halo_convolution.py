@@ -24,6 +24,9 @@ Pair = tuple[int, int]
 _GATHER_LIMIT = 3
 #: Output cells of a patch up to which dense kernels are a plain matrix product.
 _FEW_CELLS = 4
+#: How many times fewer than the cells of the windows the pairs of cells must be for a
+#: kernel's gradient to be made of them: a pair costs more than a cell.
+_PAIRS_GAIN = 3
 
 
 def read_windows(
@@ -167,10 +170,19 @@ def _depthwise_grads(
     return of_data, of_weight
 
 
+def _has_few_pairs(grid: PatchGrid, view: Window) -> bool:
+    """Whether pairs of visible patches are far fewer than the cells of their windows.
+
+    A sample of M patches has M * M pairs, and M windows of as many cells as taps.
+    """
+    taps = view.kernel[0] * view.kernel[1]
+    return grid.per_sample is not None and _PAIRS_GAIN * grid.per_sample <= taps
+
+
 def _weight_grad_of_cells(
     data: Tensor, grad: Tensor, grid: PatchGrid, view: Window
 ) -> Tensor:
-    """The same where patches are single cells, far fewer than the windows' cells.
+    """The same from all pairs of a sample's cells, where patches are single cells.
 
     A tap is the sum of those products of two cells of a sample that lie its offset apart.
     """
@@ -239,7 +251,7 @@ def _gradients(
         of_data, of_weight = _dense_grads(data, weight, grad, grid, view, rest)
     if gathers:
         of_data = _convolve(grad, _transposed(weight, groups), None, grid, back)
-    if depthwise and single:
+    if depthwise and single and _has_few_pairs(grid, view):
         of_weight = _weight_grad_of_cells(data, grad, grid, view)
     elif depthwise:
         windows = read_windows(data, grid, view)

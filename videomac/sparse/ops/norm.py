@@ -47,14 +47,15 @@ def group_norm(
 ) -> PatchTensor:
     """Normalise groups of channels over the visible cells of each sample."""
     x.require_layout('group_norm', channels_last=False)
-    counts = [x.grid.per_sample] * x.grid.batch_size
-    if x.grid.per_sample is None:
-        counts = x.grid.counts.tolist()
-    parts = [
-        F.group_norm(part.reshape(1, -1, x.channels).mT, num_groups, weight, bias, eps).mT
-        for part in x.data.split(counts)
-        if len(part)
-    ]
+
+    def normed(cells: Tensor) -> Tensor:
+        """Normalise samples of as many cells each, [B, M, C]."""
+        return F.group_norm(cells.mT, num_groups, weight, bias, eps).mT
+
+    if x.grid.per_sample:
+        return x.like(normed(x.grid.batched(x.data)).reshape(x.data.shape))
+    samples = x.data.split(x.grid.counts.tolist())
+    parts = [normed(s.reshape(1, -1, x.channels)) for s in samples if len(s)]
     if not parts:  # torch's gradients of weight and bias would be NaN, here they are zero
         return x.like(F.layer_norm(x.data, (x.channels,), weight, bias))
     return x.like(torch.cat(parts, dim=1).reshape(x.data.shape))

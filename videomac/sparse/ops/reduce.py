@@ -13,7 +13,19 @@ from ..precision import HALF, norm_dtype, sum_dtype
 from ..sparse_map import Handler, UnsupportedOperationError
 from .spatial_norm import spatial_norm
 
-__all__ = ['mean', 'norm', 'sum_', 'vector_order']
+__all__ = ['given_dims', 'mean', 'norm', 'sum_', 'vector_order']
+
+
+def given_dims(dim: Any, rank: int) -> tuple[int, ...]:
+    """Return the dimensions that a reduction is over, counted from 0.
+
+    As in torch these are all of them for None and for an empty sequence.
+
+    Raises:
+        IndexError: If there is no such dimension.
+    """
+    dims = (dim,) if isinstance(dim, int) else tuple(dim or ())
+    return tuple(range(rank)[d] for d in dims) or tuple(range(rank))
 
 
 def vector_order(p: Any) -> float:
@@ -31,10 +43,7 @@ def vector_order(p: Any) -> float:
 def _axes(x: PatchTensor, dim: Any) -> frozenset[str]:
     """Names of the dimensions to reduce: a subset of {'B', 'C', 'H', 'W'}."""
     names = 'BHWC' if x.channels_last else 'BCHW'
-    if dim is None:
-        return frozenset(names)
-    dims = (dim,) if isinstance(dim, int) else tuple(dim)
-    return frozenset(names[d] for d in dims)
+    return frozenset(names[d] for d in given_dims(dim, 4))
 
 
 def _shaped(x: PatchTensor, values: Tensor, keepdim: bool) -> Tensor:
@@ -157,8 +166,7 @@ def _extreme(name: str) -> Handler:
                 return values.sum(axis, keep)
             return function(values, axis, keep)
 
-        # An empty sequence of dimensions means all of them, as in torch.
-        out = _reduce(x, None if dim == () else dim, keepdim, of_values, name, fill)
+        out = _reduce(x, dim, keepdim, of_values, name, fill)
         if isinstance(out, Tensor) and x.grid.per_sample is None:
             out = out.masked_fill(out == fill, 0.0)
         return out
