@@ -9,7 +9,7 @@
 # MAX_RESTARTS  how often to go on after a process has died (default 0); the run resumes
 #               from its newest checkpoint
 # SAVE_TIME     seconds that a run which is asked to stop (SIGTERM, SIGUSR1) has for
-#               saving (default 120); it then exits with status 75
+#               saving (default 120); it then exits with status 75 if it can be resumed
 set -euo pipefail
 
 if [ $# -lt 2 ]; then

@@ -27,7 +27,7 @@ config=$3
 work_dir=$4
 shift 4
 
-preempted=75 # exit status of a run that was asked to stop and has saved
+preempted=75 # exit status of a run that was asked to stop and can be resumed
 gpus=${GPUS:-8}
 if ! [[ $gpus =~ ^[1-9][0-9]*$ ]]; then
     echo "$0: GPUS must be a positive number, got '$gpus'" >&2
@@ -81,7 +81,7 @@ while [ -n "$signalled" ]; do
 done
 
 if [ "$status" -eq "$preempted" ] && [ -n "${SLURM_JOB_ID:-}" ]; then
-    echo "$0: the run was asked to stop and has saved; requeueing job $SLURM_JOB_ID"
+    echo "$0: the run was asked to stop and can be resumed; requeueing job $SLURM_JOB_ID"
     # train.py resumes by itself in a job that Slurm has started again.
     scontrol requeue "$SLURM_JOB_ID" && exit 0
 fi

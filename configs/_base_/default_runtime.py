@@ -9,6 +9,8 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     # Without it mmengine cannot resume from its own checkpoints (torch >= 2.6).
     safe_checkpoint=dict(type='SafeCheckpointHook'),
+    # Weights of another network are an error, never a random network.
+    strict_load=dict(type='StrictLoadHook'),
     loader_check=dict(type='LoaderCheckHook'),
     lost_sample=dict(type='LostSampleHook'),
     monitor=dict(type='MonitorHook'),  # docs/en/loading.md

@@ -30,7 +30,6 @@ model = dict(
 
 optim_wrapper = dict(type='AmpOptimWrapper', loss_scale='dynamic')
 
-default_hooks = dict(strict_load=dict(type='StrictLoadHook'))
 custom_hooks = [
     dict(
         type='mmpretrain.EMAHook',

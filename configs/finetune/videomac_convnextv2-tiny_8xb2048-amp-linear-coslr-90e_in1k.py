@@ -45,5 +45,4 @@ optim_wrapper = dict(type='AmpOptimWrapper', loss_scale='dynamic')
 shortcuts = dict(
     num_classes=['data_preprocessor.num_classes', 'model.head.num_classes'])
 
-default_hooks = dict(strict_load=dict(type='StrictLoadHook'))
 custom_hooks = [dict(type='mmpretrain.ClassNumCheckHook')]

@@ -83,7 +83,6 @@ param_scheduler = [
 auto_scale_lr = dict(base_batch_size=base_batch_size)
 
 sync_bn = 'torch'
-default_hooks = dict(strict_load=dict(type='StrictLoadHook'))
 custom_hooks = [
     dict(
         type='mmpretrain.EMAHook',

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 from collections.abc import Iterator
+from copy import deepcopy
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from mmengine.dataset import DefaultSampler
+from mmpretrain.engine.hooks import SwitchRecipeHook
 from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset, Subset
 
 from videomac.datasets.resumable_loader import (
@@ -38,6 +42,25 @@ class Dice(Dataset[torch.Tensor]):
     def __getitem__(self, index: int) -> torch.Tensor:
         thrown = [index, random.random(), np.random.rand(), float(torch.rand(()))]
         return torch.tensor(thrown, dtype=torch.float64)
+
+
+class Pictures(Dataset[str]):
+    """Has one sample and a pipeline for it, as the data sets of mmpretrain."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.pipeline: Any = str.title
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> str:
+        return str(self.pipeline(self.path))
+
+
+def through_pickle(value: Any) -> Any:
+    """What a worker that is spawned gets."""
+    return pickle.loads(pickle.dumps(value))
 
 
 def make(length: int = 11, batch_size: int = 2, rank: int = 0, world: int = 1) -> Any:
@@ -119,6 +142,28 @@ def test_the_rest_is_that_of_the_data_set() -> None:
     with pytest.raises(AttributeError):
         data.nothing  # noqa: B018
     assert SeededDataset(Dice()).metainfo == {'sides': 6}
+
+
+@pytest.mark.parametrize('copied', [lambda each: each, deepcopy, through_pickle])
+def test_what_is_written_reaches_the_data_set(copied: Any) -> None:
+    """Hooks exchange the transforms of the data set in the course of a training."""
+    within = Pictures('small')
+    data = copied(SeededDataset(within))
+    data.pipeline = str.upper
+    assert data[0] == data.pipeline(within.path) == 'SMALL'
+    assert vars(data).keys() == {'dataset'}
+    data.dataset = Dice()
+    assert data.metainfo == {'sides': 6}
+
+
+def test_recipes_are_switched_as_without_the_wrapper() -> None:
+    """By mmpretrain's own hook, in the loop's loader and in a plain one."""
+    plain = DataLoader(Pictures('small'), collate_fn=list)
+    for loader in (plain, resumable(DataLoader(Pictures('small'), collate_fn=list), 0)):
+        SwitchRecipeHook._switch_train_pipeline(
+            SimpleNamespace(train_loop=SimpleNamespace(dataloader=loader)), str.upper
+        )
+        assert list(begin_pass(loader, 0, 0)) == [['SMALL']]
 
 
 def test_loader_keeps_its_settings() -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from videomac.engine.checkpoint_files import CheckpointError
 from videomac.engine.restart import choose_start, is_first_process, was_restarted
 
 
@@ -77,6 +78,34 @@ def test_only_the_first_process_marks_the_start(tmp_path: Path) -> None:
     assert not (tmp_path / 'started').exists()
     start(tmp_path, {'RANK': '0'})
     assert (tmp_path / 'started').exists()
+
+
+def test_first_start_that_was_not_seen(tmp_path: Path) -> None:
+    """The machine failed before Python ran: the run began with a restart."""
+    save(tmp_path, 'epoch_9.pth', age=100)  # of an earlier run
+    assert start(tmp_path, {'SLURM_RESTART_COUNT': '1'}) == (False, 'weights.pth')
+    new = save(tmp_path, 'epoch_1.pth', age=-1)
+    assert start(tmp_path, {'SLURM_RESTART_COUNT': '2'}) == (True, new)
+    assert start(tmp_path, {'SLURM_RESTART_COUNT': '3'}) == (True, new)
+
+
+@pytest.mark.parametrize('pointer', [True, False])
+def test_damaged_files_are_not_nothing(
+    tmp_path: Path, pointer: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With and without a file that names the newest of them."""
+    path = Path(save(tmp_path, 'iter_5.pth'))
+    path.write_bytes(path.read_bytes()[:300])
+    if not pointer:
+        (tmp_path / 'last_checkpoint').unlink()
+    with pytest.raises(CheckpointError, match='remove'):
+        start(tmp_path, newest=True)
+    assert f"the checkpoint '{path}' is truncated" in capsys.readouterr().out
+    (tmp_path / 'older').mkdir()
+    older = Path(save(tmp_path / 'older', 'iter_4.pth'))
+    older = older.rename(tmp_path / 'iter_4.pth')
+    assert start(tmp_path, newest=True) == (True, str(older))
+    assert f"the checkpoint '{path}' is truncated" in capsys.readouterr().out
 
 
 def test_environment() -> None:

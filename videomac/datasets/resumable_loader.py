@@ -29,7 +29,8 @@ class SeededDataset(Dataset[Any]):
 
     It does not matter then which worker makes a sample, how many there are, and which
     samples were made before. Torch's, NumPy's and Python's global generators are seeded.
-    Everything else is that of the data set within.
+    Everything else is that of the data set within: attributes are read from it and
+    written to it, so that hooks which replace its ``pipeline``, say, have their effect.
 
     Args:
         dataset: Any data set with indices.
@@ -37,6 +38,13 @@ class SeededDataset(Dataset[Any]):
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # `dataset` is the only attribute of its own.
+        if name == 'dataset' or name.startswith('__'):
+            super().__setattr__(name, value)
+        else:
+            setattr(self.dataset, name, value)
 
     def __len__(self) -> int:
         return len(self.dataset)

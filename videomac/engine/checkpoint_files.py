@@ -15,6 +15,7 @@ import pickle
 import platform
 import shutil
 import zipfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -270,8 +271,8 @@ def _age(path: Path) -> tuple[str, int] | None:
 def newest_intact(work_dir: str | Path) -> str | None:
     """Find the checkpoint to resume from.
 
-    It is the one that ``last_checkpoint`` names. If that is missing or damaged, which is
-    reported, it is the last one written before it.
+    It is the one that ``last_checkpoint`` names. If that is missing or damaged, it is the
+    last one written before it. Damaged files that are met on the way are reported.
 
     Args:
         work_dir: Folder of a run.
@@ -296,26 +297,31 @@ def newest_intact(work_dir: str | Path) -> str | None:
         _report(f"the checkpoint '{named}' {problem}")
     elif named is not None:
         _report(f"'{work_dir / POINTER}' is damaged and names no checkpoint")
-    files = [
-        path
-        for folder in sorted(folders)
-        for path in folder.glob('*.pth')
-        if str(path) != named
-    ]
-    aged = [(age, path) for path in files if (age := _age(path)) is not None]
-    for _, path in sorted(aged, reverse=True):
+    damaged = named is not None
+    for age, path in _newest_first(folders, named):
         problem = find_damage(path)
-        if problem is None:
+        if problem is not None:
+            damaged = True
+            _report(f"the checkpoint '{path}' {problem}")
+        elif age is not None:
             _report(f"resuming from the checkpoint '{path}' instead")
             return str(path)
-        _report(f"the checkpoint '{path}' {problem}")
-    if named is not None:
+    if damaged:
         raise CheckpointError(
             f"no checkpoint in '{work_dir}' can be resumed from (see the warnings above)."
             f" Restore one from a backup, or remove '{work_dir / POINTER}' and the "
             'damaged files to start again from the beginning'
         )
     return None
+
+
+def _newest_first(
+    folders: Iterable[Path], but: str | None
+) -> list[tuple[tuple[str, int] | None, Path]]:
+    """List checkpoints with their ages; the damaged ones, which have none, come first."""
+    files = [path for folder in folders for path in folder.glob('*.pth')]
+    aged = [(_age(path), path) for path in sorted(files)[::-1] if str(path) != but]
+    return sorted(aged, key=lambda each: (each[0] is None, each[0] or ()), reverse=True)
 
 
 def _report(message: str) -> None:

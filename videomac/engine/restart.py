@@ -15,7 +15,7 @@ from .checkpoint_files import newest_intact, refuse_flipped
 
 __all__ = ['STARTED', 'choose_start', 'is_first_process', 'was_restarted']
 
-#: File of a work dir that is written when a run is started (not started again).
+#: File of a work dir that is as old as the run: its first start writes it.
 STARTED = 'started'
 
 _RANKS = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
@@ -61,7 +61,9 @@ def choose_start(
             cfg.resume, cfg.load_from = True, found
             return
         _say('started again by the scheduler, but the run has saved no checkpoint yet')
-    elif is_first_process(env):
+    # The first start may have ended before it came here, or have been that of another
+    # training of the same job.
+    if is_first_process(env) and not (restarted and marker.exists()):
         marker.parent.mkdir(parents=True, exist_ok=True)
         marker.write_text(time.strftime('%Y-%m-%d %H:%M:%S\n'))
     if not newest:

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from ..checkpoints.files import UnusableCheckpointError
 from ..checkpoints.loaders import load_plain
+from ..utils.quiet import quiet_log
 
-__all__ = ['load_weights', 'misfits', 'misfits_as_text', 'read_state']
+__all__ = ['as_loaded', 'load_weights', 'misfits', 'misfits_as_text', 'read_state']
 
 #: Where the network of a checkpoint may be, if the caller does not say.
 PREFIXES = ('', 'encoder.', 'backbone.', 'model.')
@@ -98,6 +99,27 @@ def load_weights(
         )
     names = goal.state_dict()
     goal.load_state_dict({name: part[name] for name in part if name in names})
+
+
+def as_loaded(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Apply what a network does to a state dict before it loads it.
+
+    Modules may have hooks for this that add, rename or resize tensors.
+
+    Args:
+        network: Any network.
+        state: Weights for it; neither the dictionary nor its tensors are changed.
+
+    Returns:
+        What would be loaded.
+    """
+    state = dict(state)
+    with quiet_log():  # they say it again when they load it
+        for name, module in network.named_modules(remove_duplicate=False):
+            prefix = f'{name}.' if name else ''
+            for hook in module._load_state_dict_pre_hooks.values():
+                hook(state, prefix, {}, True, [], [], [])
+    return state
 
 
 def misfits(

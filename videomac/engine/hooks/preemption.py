@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import all_reduce, barrier, is_main_process
+from mmengine.dist import all_reduce, barrier, broadcast_object_list, is_main_process
 from mmengine.hooks import CheckpointHook, EMAHook, Hook
 
 from ...registry import HOOKS
 from ...utils.signals import STOP_SIGNALS, hold_signals, release_signals
+from ..checkpoint_files import CheckpointError, pointed_at
+from .verified_checkpoint import VerifiedCheckpointHook
 
 __all__ = ['EXIT_CODE', 'NOTE', 'Preempted', 'PreemptionHook']
 
@@ -28,7 +30,7 @@ _INFO = 'preemption_checkpoint'
 
 
 class Preempted(SystemExit):
-    """Ends the run after it was asked to stop and has saved."""
+    """Ends the run after it was asked to stop; it can be resumed."""
 
     code: int
 
@@ -46,21 +48,32 @@ class PreemptionHook(Hook):
     ``VIDEOMAC_EXIT_NOTE`` names a file, the status is written there and the exit is 0:
     ``tools/dist_train.sh`` needs this, see :data:`NOTE`.
 
+    If the checkpoint cannot be written, that is tried again for ``patience`` seconds.
+    Then the run ends and says so: with status 75 if it has an earlier checkpoint to go on
+    from, and with :class:`~videomac.engine.checkpoint_files.CheckpointError` if not.
+
     Args:
         signals: Names of the signals.
+        patience: Seconds to keep trying to save, at least 0; schedulers do not wait long.
 
     Raises:
-        ValueError: If a signal has no such name on this system.
+        ValueError: If a signal has no such name on this system, or ``patience`` is
+            negative.
     """
 
     # After the checkpoint hook, so that a regular checkpoint of this iteration is saved.
     priority = 'LOWEST'
 
-    def __init__(self, signals: Sequence[str] = STOP_SIGNALS) -> None:
+    def __init__(
+        self, signals: Sequence[str] = STOP_SIGNALS, patience: float = 20.0
+    ) -> None:
         unknown = [name for name in signals if name not in signal.Signals.__members__]
         if unknown:
             raise ValueError(f'this system has no signals {unknown}')
+        if patience < 0:
+            raise ValueError(f'patience must be at least 0 seconds, got {patience}')
         self.signals = tuple(signals)
+        self.patience = patience
         self._received: str | None = None
         self._old: dict[str, Any] = {}
         self._val_iters = 0  # that are left and all processes have
@@ -91,6 +104,7 @@ class PreemptionHook(Hook):
 
         Raises:
             Preempted: It was.
+            CheckpointError: It was, and nothing is saved.
         """
         if self._agree():
             self._stop(runner, runner.iter + 1)
@@ -126,6 +140,7 @@ class PreemptionHook(Hook):
 
         Raises:
             Preempted: A process was asked to stop.
+            CheckpointError: One was, and nothing is saved.
         """
         self._val_iters -= 1
         if self._val_iters < 0 or not self._agree():
@@ -161,14 +176,24 @@ class PreemptionHook(Hook):
             iteration: Number of finished iterations.
 
         Raises:
-            Preempted: Always.
+            Preempted: The run can be resumed.
+            CheckpointError: It has no checkpoint.
         """
         reason = self._received or 'a signal in another process'
         runner.logger.warning(f'{reason}: saving after iteration {iteration}')
-        self._save(runner, iteration)
+        problem = self._save(runner, iteration)
+        found = [problem, _resumes_from(runner) if problem else 'here']
+        broadcast_object_list(found)  # the main process alone writes
+        problem, place = found
         runner.visualizer.close()  # curves that wait to be written
         barrier()  # whoever exits first may take the others along
-        runner.logger.warning(f'stopped by {reason}; --resume goes on from here')
+        stopped = f'stopped by {reason}' + (f', NOT saved ({problem})' if problem else '')
+        if place is None:
+            raise CheckpointError(
+                f'{stopped}: it has no checkpoint of its own and would start again where '
+                'it began. Make room or repair the folder, and see that it saves at all'
+            )
+        runner.logger.warning(f'{stopped}; --resume goes on from {place}')
         note = os.environ.get(NOTE)
         if note is None:
             raise Preempted(EXIT_CODE)
@@ -176,13 +201,11 @@ class PreemptionHook(Hook):
             Path(note).write_text(f'{EXIT_CODE}\n')
         raise Preempted(0)
 
-    @staticmethod
-    def _save(runner: Any, iteration: int) -> None:
-        saved = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
-        if not saved:
-            runner.logger.warning('there is no CheckpointHook: nothing is saved')
-            return
-        hook, hub = saved[0], runner.message_hub
+    def _save(self, runner: Any, iteration: int) -> str | None:
+        """Save, and return what went wrong, if anything."""
+        hook, hub = _saving_hook(runner), runner.message_hub
+        if hook is None:
+            return 'there is no CheckpointHook'
         previous = None
         if hook.by_epoch:
             # The run ends here: the hook need not be put back as it was.
@@ -193,11 +216,29 @@ class PreemptionHook(Hook):
             )
             previous = hub.runtime_info.get(_INFO)
             hub.update_info(_INFO, iteration)
-        hook._save_checkpoint_with_step(
-            runner, iteration, meta=dict(epoch=runner.epoch, iter=iteration)
-        )
-        if previous in (None, iteration) or not is_main_process():
-            return
-        new, old = (Path(hook.out_dir, f'iter_{n:d}.pth') for n in (iteration, previous))
-        if new.is_file():  # the disk may have been full
-            old.unlink(missing_ok=True)
+        meta = dict(epoch=runner.epoch, iter=iteration)
+        if isinstance(hook, VerifiedCheckpointHook):
+            problem = hook.save_within(runner, iteration, meta, self.patience)
+            if problem is not None:
+                return problem
+        else:
+            hook._save_checkpoint_with_step(runner, iteration, meta=meta)
+        if previous not in (None, iteration) and is_main_process():
+            Path(hook.out_dir, f'iter_{previous:d}.pth').unlink(missing_ok=True)
+        return None
+
+
+def _saving_hook(runner: Any) -> Any:
+    hooks = (hook for hook in runner.hooks if isinstance(hook, CheckpointHook))
+    return next(hooks, None)
+
+
+def _resumes_from(runner: Any) -> str | None:
+    """The checkpoint that the run saved last, or else was resumed from itself."""
+    hook = _saving_hook(runner)
+    if hook is None:
+        return None  # a run that saves nothing would be started again for ever
+    path = hook.last_ckpt
+    if path is None and runner._resume:
+        path = runner._load_from or pointed_at(runner.work_dir)
+    return f"'{path}'" if path else None

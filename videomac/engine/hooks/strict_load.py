@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
 from ...checkpoints.files import UnusableCheckpointError
-from ...models.weights import misfits, misfits_as_text
+from ...models.weights import as_loaded, misfits, misfits_as_text
 from ...registry import HOOKS
 
 __all__ = ['StrictLoadHook']
@@ -18,7 +18,9 @@ __all__ = ['StrictLoadHook']
 class StrictLoadHook(Hook):
     """Make a misfit of ``load_from`` or ``--resume`` an error.
 
-    mmengine loads what fits, warns about the rest, and leaves that random.
+    mmengine loads what fits, warns about the rest, and leaves that random. What the
+    network itself makes fit while it loads is no misfit: weights without a target
+    network, say, where the model starts it as a copy.
     """
 
     # Before hooks that change the checkpoint, such as EMAHook.
@@ -35,6 +37,8 @@ class StrictLoadHook(Hook):
         if state and all(name.startswith('module.') for name in state):
             state = {key.removeprefix('module.'): value for key, value in state.items()}
         found = misfits(model, state)
+        if any(found.values()):
+            found = misfits(model, as_loaded(model, state))
         if any(found.values()):
             raise UnusableCheckpointError(
                 f'the checkpoint does not fit {type(model).__name__}:\n'

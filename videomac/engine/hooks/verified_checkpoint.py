@@ -137,7 +137,40 @@ class VerifiedCheckpointHook(CheckpointHook):  # type: ignore[misc]
         return None
 
     def _save_checkpoint_with_step(self, runner: Any, step: int, meta: Any) -> None:
-        """Save a regular checkpoint, then delete the outdated ones."""
+        """Save a regular checkpoint; the last one gets several attempts.
+
+        Raises:
+            CheckpointError: If the last one cannot be saved.
+        """
+        last = step >= (runner.max_epochs if self.by_epoch else runner.max_iters)
+        problem = self.save_within(
+            runner, step, meta, patience=self.patience if last else 0
+        )
+        if problem is not None and last:
+            raise CheckpointError(f'{problem}. It was the last one: the run failed')
+        if problem is not None:
+            runner.logger.warning(
+                f'{problem}. Training goes on; the next interval tries again, and '
+                'the checkpoints that exist stay. Make room or repair the folder'
+            )
+
+    def save_within(
+        self, runner: Any, step: int, meta: Any, patience: float
+    ) -> str | None:
+        """Save a regular checkpoint, then delete the outdated ones.
+
+        All processes have to call this; the main one writes, and knows how it went.
+
+        Args:
+            runner: The runner.
+            step: Number of finished epochs or iterations, whichever the hook counts.
+            meta: Epoch and iteration, for the file.
+            patience: Seconds to keep trying; 0 for a single attempt.
+
+        Returns:
+            What went wrong, None if it is saved. If it is not, the checkpoints that exist
+            are as they were.
+        """
         hub = runner.message_hub
         names = ('keep_ckpt_ids', 'last_ckpt')
         info = {name: hub.get_info(name) for name in names if name in hub.runtime_info}
@@ -150,43 +183,33 @@ class VerifiedCheckpointHook(CheckpointHook):  # type: ignore[misc]
         hub.update_info('last_ckpt', self.last_ckpt)
         if self.max_keep_ckpts > 0:
             hub.update_info('keep_ckpt_ids', steps)
-        end = runner.max_epochs if self.by_epoch else runner.max_iters
-        if not self._try_to_save(runner, filename, meta, last=step >= end):
+        problem = self._try_to_save(runner, filename, meta, patience)
+        if problem is not None:
             self.last_ckpt = last
             for name in names:
                 hub.pop_info(name, None)
             hub.update_info_dict(info)
-            return
+            return problem
         if self.max_keep_ckpts > 0:
             for outdated in steps[: -self.max_keep_ckpts]:
                 self._remove(self.filename_tmpl.format(outdated))
             self.keep_ckpt_ids.extend(steps[len(kept) :])  # drops those at its front
             hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
+        return None
 
-    def _try_to_save(self, runner: Any, filename: str, meta: Any, last: bool) -> bool:
-        """Write a checkpoint and point to it; the last one gets several attempts.
-
-        Returns:
-            Whether it is there.
-
-        Raises:
-            CheckpointError: If the last one cannot be saved.
-        """
-        deadline = time.monotonic() + (self.patience if last else 0)
+    def _try_to_save(
+        self, runner: Any, filename: str, meta: Any, patience: float
+    ) -> str | None:
+        """Write a checkpoint and point to it; see :meth:`save_within`."""
+        deadline = time.monotonic() + patience
         while True:
             try:
                 self._save(runner, filename, meta)
-                return True
+                return None
             except OSError as error:
                 problem = f"'{filename}' not saved in '{self.out_dir}': {error}"
-            if not last:
-                runner.logger.warning(
-                    f'{problem}. Training goes on; the next interval tries again, and '
-                    'the checkpoints that exist stay. Make room or repair the folder'
-                )
-                return False
             if time.monotonic() >= deadline:
-                raise CheckpointError(f'{problem}. It was the last one: the run failed')
+                return problem
             runner.logger.warning(f'{problem}. Trying again in {PAUSE:.0f} s')
             time.sleep(PAUSE)
 
