@@ -22,12 +22,14 @@ from videomac.engine.image_evaluation import evaluate_images, is_image_config
 from videomac.engine.propagation_loop import PropagationLoop
 from videomac.evaluation import PredictionWriter, VideoMetric
 from videomac.evaluation.run_identity import run_identity
-from videomac.evaluation.writer import RUN, restart
+from videomac.evaluation.writer import RUN, check_place, restart
 from videomac.models.propagation import LabelPropagator
 from videomac.models.propagation.settings import drop_old_preset
+from videomac.models.random_weights import choose_weights
 from videomac.registry import DATASETS, METRICS, MODELS
 from videomac.utils import CfgOptions, find_config, merge_options, plain_errors
 from videomac.utils.distributed import end_processes, start_sharing_processes
+from videomac.utils.paths import kept_config, spare_config
 from videomac.visualization.propagation import PropagationPainter
 
 
@@ -40,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
         'checkpoint',
         nargs='?',
         help='weights of the encoder: a pre-training run, or a network of mmpretrain, '
-        "timm or torchvision; 'none' for random weights [the config's, else none]",
+        "timm or torchvision; 'none' for random ones [those of the config, else random]",
     )
     add('--work-dir', help='folder of logs and results [work_dirs/<config>]')
     add('--out', help='folder of the predictions [<work-dir>/predictions]')
@@ -74,17 +76,13 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     options = args.cfg_options or {}
     drop_old_preset(cfg.model, options)
     merge_options(cfg, options)
-    dataset = cfg.test_dataloader.dataset
-    if isinstance(dataset.get('videos'), str):  # one name without a comma
-        dataset.videos = [dataset.videos]
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
     if args.checkpoint is not None and not is_image_config(cfg):
-        named = None if args.checkpoint == 'none' else args.checkpoint
-        cfg.model.backbone.checkpoint = named
+        cfg.model.backbone = choose_weights(cfg.model.backbone, args.checkpoint)
     return cfg
 
 
@@ -96,7 +94,7 @@ def start_logging(cfg: Config, config: Path, device: torch.device) -> None:
     log = str(folder / f'{stamp}.log') if is_main_process() else None
     MMLogger.get_instance(f'test_{stamp}_{id(cfg)}', log_file=log)
     if is_main_process():
-        cfg.dump(folder / config.name)
+        cfg.dump(kept_config(folder, config))
     place = f'{device}' + (f', {get_world_size()} processes' * (get_world_size() > 1))
     print_log(f'torch {torch.__version__} on {place}; results in {folder}', 'current')
 
@@ -182,6 +180,39 @@ def open_predictions(
         raise ValueError(f'{error}{other}') from error
 
 
+def check_places(
+    args: argparse.Namespace, out: Path, dataset: PropagationDataset
+) -> None:
+    """Check, before anything is computed, that nothing of other origin is replaced.
+
+    Args:
+        args: The command line.
+        out: Folder of the predictions.
+        dataset: The videos.
+
+    Raises:
+        ValueError: Predictions or pictures would take the place of other files, or of
+            each other, or pictures would lie in the data set.
+    """
+    for video in dataset.folders:
+        check_place(out, video.name)
+    if args.show_dir is None:
+        return
+    show = Path(args.show_dir).resolve()
+    if show == out.resolve():
+        raise ValueError(
+            f"--show-dir: '{args.show_dir}' is the folder of the predictions, whose "
+            'place the pictures would take; name another'
+        )
+    if show.is_relative_to(dataset.data_root.resolve()):
+        raise ValueError(
+            f"--show-dir: '{args.show_dir}' lies in the data set; name a folder outside"
+        )
+    painter = PropagationPainter(show)
+    for video in dataset.folders:
+        painter.check(video.name, video.path)
+
+
 def prepare(
     cfg: Config, args: argparse.Namespace, config: Path
 ) -> tuple[PropagationLoop, Path]:
@@ -196,6 +227,7 @@ def prepare(
     run = run_identity(cfg.model, cfg.test_dataloader.dataset, checkpoint, seed)
     metrics = build_metrics(cfg)
     check_metrics(metrics, dataset)
+    check_places(args, folder, dataset)
     model = build_model(cfg, device, seed)
     writer = open_predictions(folder, run, dataset.list_videos(), args.resume)
     painter = PropagationPainter(args.show_dir) if args.show_dir else None
@@ -207,6 +239,7 @@ def classify_images(cfg: Config, args: argparse.Namespace) -> dict[str, float]:
     for name in ('out', 'show_dir'):
         if getattr(args, name) is not None:
             raise ValueError(f'--{name.replace("_", "-")} is for labels of videos')
+    spare_config(cfg)
     results = evaluate_images(cfg, args.checkpoint)
     for name, value in results.items():
         print_log(f'{name}: {value:.4f}', 'current')
@@ -229,7 +262,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         if is_image_config(cfg):
             return classify_images(cfg, args)
         loop, folder = prepare(cfg, args, config)
-    results = loop.run()
+    with plain_errors('test.py', others=False):
+        results = loop.run()
     print_log(f"The predictions are in '{folder}'", 'current')
     for name, value in results.items():
         print_log(f'{name}: {value:.4f}', 'current')

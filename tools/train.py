@@ -2,7 +2,7 @@
 """Train the model that a config describes.
 
 Exit status: 0 at the end of the training; 75 if it was asked to stop (SIGTERM, SIGUSR1)
-and has saved, so that --resume goes on; anything else is an error.
+and has a checkpoint, from which --resume goes on; anything else is an error.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from videomac.utils.distributed import (
     prepare_restarted_processes,
 )
 from videomac.utils.memory import keep_freed_memory
+from videomac.utils.paths import spare_config
 
 NEEDED = ('model', 'train_cfg', 'train_dataloader', 'optim_wrapper')
 DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -216,6 +217,7 @@ def build_runner(args: argparse.Namespace) -> Any:
     if is_first_process():
         check_folder(cfg.work_dir)
     choose_start(cfg, newest=args.resume == 'auto')
+    spare_config(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     # The runner would do this first of all; here it still is the config's fault.
     check_loader(runner.train_loop.dataloader, runner.world_size)

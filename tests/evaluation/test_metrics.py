@@ -13,6 +13,7 @@ from mmengine.evaluator import Evaluator
 from tests.datasets.trees import make_davis, make_jhmdb, make_vip, moving_squares
 from tests.evaluation.test_jf import MASKS, OFFICIAL
 from videomac.datasets import DAVISDataset, JHMDBDataset, VIPDataset
+from videomac.datasets.vip import VIP_CLASSES
 from videomac.evaluation import VideoMetric
 from videomac.evaluation.tables import text_table, write_csv, write_json
 from videomac.registry import METRICS
@@ -203,6 +204,17 @@ def test_vip_average_precision(tmp_path: Path) -> None:
     assert details['classes']['hat'] == pytest.approx([100] * 9)
     assert details['classes']['hair'] == pytest.approx([100] * 4 + [4] * 5)
     assert details['classes']['dress'] == [None] * 9
+    with open(tmp_path / 'out/vip-instances_per-sequence.csv', newline='') as file:
+        (row,) = csv.DictReader(file)
+    # The numbers of the only video are those of the data set.
+    wanted = {name.split('/')[1]: f'{value:.3f}' for name, value in found.items()}
+    assert row == {'Sequence': 'videos1', **wanted}
+    with open(tmp_path / 'out/vip-instances_per-class.csv', newline='') as file:
+        table = {row.pop('Class'): list(row.values()) for row in csv.DictReader(file)}
+    assert list(table) == list(VIP_CLASSES[1:])
+    hair = [100] * 4 + [4] * 5
+    assert table['hair'] == [f'{value:.3f}' for value in (*hair, np.mean(hair))]
+    assert table['dress'] == [''] * 10
 
 
 def test_pck(tmp_path: Path) -> None:
@@ -239,6 +251,42 @@ def test_pck_of_vfs(tmp_path: Path) -> None:
     assert found['JHMDB/PCK@0.1'] == pytest.approx(100 * (14 + 1 / 2) / 15)
     found = run(METRICS.build(vfs), JHMDBDataset(root), predictions)
     assert found['JHMDB/PCK@0.1'] == pytest.approx(100)
+
+
+@pytest.mark.parametrize('rules', [{}, {'first_frame': True, 'visible_above_zero': True}])
+def test_joints_that_are_not_numbers_are_missed(
+    rules: dict[str, bool], tmp_path: Path
+) -> None:
+    truth = np.random.default_rng(0).uniform(5, 60, (2, 15, 2))
+    points = truth.copy()
+    points[1, 2] = np.nan
+    root = make_jhmdb(tmp_path, {'run/a': truth})
+    metric = METRICS.build(dict(type='PCKMetric', thresholds=(0.5,), **rules))
+    found = run(metric, JHMDBDataset(root), {'run/a': {'points': points}})
+    share = 1 / 2 if rules else 0  # of the frames that count, for joint 2
+    assert found['JHMDB/PCK@0.5'] == pytest.approx(100 * (14 + share) / 15)
+
+
+@pytest.mark.parametrize(
+    ('settings', 'named'),
+    [
+        (dict(type='JAndFMetric', all_frames='no'), "all_frames .*got 'no'"),
+        (dict(type='JAndFMetric', bound=2.5), r'bound .*got 2\.5'),
+        (dict(type='JAndFMetric', bound=float('nan')), 'bound .*got nan'),
+        (dict(type='JAndFMetric', bound=float('inf')), 'bound .*got inf'),
+        (dict(type='JAndFMetric', bound='wide'), "bound .*got 'wide'"),
+        (dict(type='VIPMeanIoU', first_frame='off'), "first_frame .*got 'off'"),
+        (dict(type='VIPInstanceAP', first_frame=0), 'first_frame .*got 0'),
+        (dict(type='VIPInstanceAP', thresholds=(0.1, 'b')), "thresholds .*got 'b'"),
+        (dict(type='PCKMetric', first_frame='no'), "first_frame .*got 'no'"),
+        (dict(type='PCKMetric', visible_above_zero=1), 'visible_above_zero .*got 1'),
+        (dict(type='PCKMetric', scale=0), 'scale .*got 0'),
+        (dict(type='PCKMetric', thresholds=(float('nan'),)), 'thresholds .*got nan'),
+    ],
+)
+def test_arguments_are_checked_at_once(settings: dict[str, Any], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        METRICS.build(settings)
 
 
 def test_tables(tmp_path: Path) -> None:

@@ -112,6 +112,7 @@ def test_joints_survive(tmp_path: Path) -> None:
     (tmp_path / 'out/run/a/poses.npz').write_bytes(b'PK, not really')
     with pytest.raises(ValueError, match=r'poses\.npz: cannot be read'):
         writer.read(video)
+    assert not writer.is_done(video)
 
 
 def test_submissions_hold_the_frames_that_are_asked_for(tmp_path: Path) -> None:
@@ -123,6 +124,43 @@ def test_submissions_hold_the_frames_that_are_asked_for(tmp_path: Path) -> None:
     assert names == ['00010.png', '00015.png', '00020.png']
     assert writer.is_done(video)
     assert np.array_equal(writer.read(video)['masks'][0], SQUARES[2])
+
+
+@pytest.mark.parametrize('share', [0, 0.4, 0.9])
+def test_broken_predictions_are_not_done(
+    share: float, goat: PropagationVideo, tmp_path: Path, messages: list[str]
+) -> None:
+    """Files cut short, as a full disk leaves them."""
+    points = np.random.default_rng(0).uniform(0, 60, (40, 15, 2))
+    root = make_jhmdb(tmp_path / 'JHMDB', {'run/a': points})
+    person = video_of(JHMDBDataset(root))
+    writer = PredictionWriter(tmp_path / 'out')
+    joints = {'points': points, 'visible': points[..., 0] > 5}
+    for video, prediction, name in (
+        (goat, {'masks': SQUARES}, 'goat/00003.png'),
+        (person, joints, 'run/a/poses.npz'),
+    ):
+        writer.write(video, prediction)
+        assert writer.is_done(video)
+        path = tmp_path / 'out' / name
+        content = path.read_bytes()
+        path.write_bytes(content[: int(len(content) * share)])
+        assert writer.missing([video]) == [video.video]
+        warned = [text for text in messages if f'{path}: cannot be read' in text]
+        assert f"predictions of video '{video.video}' do not count" in warned[0]
+        writer.write(video, prediction)
+        assert path.read_bytes() == content
+
+
+def test_what_is_no_prediction_is_not_replaced(
+    goat: PropagationVideo, tmp_path: Path
+) -> None:
+    frame = tmp_path / 'out/goat/00000.jpg'
+    frame.parent.mkdir(parents=True)
+    frame.write_bytes(b'a goat')
+    with pytest.raises(ValueError, match=r"goat' is the place .* holds '00000\.jpg'"):
+        PredictionWriter(tmp_path / 'out').write(goat, {'masks': SQUARES})
+    assert frame.read_bytes() == b'a goat'
 
 
 def test_another_run_is_not_mixed_in(goat: PropagationVideo, tmp_path: Path) -> None:

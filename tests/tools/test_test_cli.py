@@ -70,7 +70,10 @@ def drawn_config(tmp_path: Path, benchmark: str) -> Path:
         ('davis2017', 'DAVIS/J&F-Mean', ['global_results-val.csv', 'davis.json']),
         ('davis2016', 'DAVIS/J-Mean', ['per-sequence_results-val.csv', 'davis.json']),
         ('vip', 'VIP/mIoU', ['vip.json', 'vip_per-sequence.csv', 'vip_per-class.csv']),
-        ('vip-instances', 'VIP-instances/AP_vol', ['vip-instances.json']),
+        (
+            *('vip-instances', 'VIP-instances/AP_vol'),
+            [f'vip-instances{end}' for end in ('.json', '_per-sequence.csv')],
+        ),
         ('jhmdb', 'JHMDB/PCK@0.1', ['jhmdb.json', 'jhmdb_per-sequence.csv']),
     ],
 )

@@ -64,7 +64,7 @@ class PropagationDataset(Dataset[Any], ABC):
         multiple: See :func:`network_size`.
         mean: Mean of red, green and blue in [0, 1] to subtract.
         std: Deviation to divide by.
-        videos: Names of the videos to use; None for all of the list.
+        videos: Names of the videos to use, or the name of one; None for all of the list.
         check: Look through the files of all videos when the data set is made: that they
             are there, can be read and agree in size. Costs about a millisecond a frame.
 
@@ -101,6 +101,7 @@ class PropagationDataset(Dataset[Any], ABC):
         for name in names:
             check_name(name, f'the list of {self.title}')
         if videos is not None:
+            videos = [videos] if isinstance(videos, str) else videos
             unknown = [name for name in videos if name not in set(names)]
             if unknown:
                 raise ValueError(

@@ -33,6 +33,10 @@ class Painter(Protocol):
         """Draw a video that is done."""
         ...
 
+    def shows(self, video: PropagationVideo, prediction: dict[str, Any]) -> bool:
+        """Tell whether a video has been drawn, and with this prediction."""
+        ...
+
     def sheet(self, scores: dict[str, float], title: str) -> Any:
         """Draw an overview of all videos, with their scores of this name."""
         ...
@@ -41,8 +45,9 @@ class Painter(Protocol):
 class PropagationLoop:
     """Propagates the labels of all videos, writes and scores the predictions.
 
-    Videos whose predictions are there already are scored only. Several processes share
-    the videos by their numbers of frames; the results are those of one process.
+    Videos whose predictions are there already are scored only, and drawn where they have
+    not been: of some benchmarks fewer masks are kept than were drawn. Several processes
+    share the videos by their numbers of frames; the results are those of one process.
 
     Args:
         model: On its device.
@@ -75,7 +80,8 @@ class PropagationLoop:
             Names and values of the metrics, the same in all processes.
 
         Raises:
-            ValueError: A prediction does not fit its video.
+            ValueError: A prediction does not fit its video, or the folder of a video
+                holds something else.
         """
         done, lengths = self._survey()
         finished = [index for index, there in enumerate(done) if there]
@@ -88,14 +94,19 @@ class PropagationLoop:
         )
         for index in self._mine(finished, lengths):
             video = self.dataset[index]['inputs']
-            self._close(video, self.writer.read(video))
+            prediction = self.writer.read(video)
+            self._score(video, prediction)
+            if self.painter is not None and not self.painter.shows(video, prediction):
+                self.painter.paint(video, prediction)
         mine = self._mine(left, lengths)
         progress = VideoProgress(len(mine), sum(lengths[index] for index in mine))
         for index in mine:
             video = self.dataset[index]['inputs']
             prediction = self._propagate(video, progress)
             self.writer.write(video, prediction)
-            self._close(video, prediction)
+            self._score(video, prediction)
+            if self.painter is not None:
+                self.painter.paint(video, prediction)
         return self._evaluate()
 
     def _survey(self) -> tuple[list[bool], list[int]]:
@@ -134,12 +145,10 @@ class PropagationLoop:
             progress.step(name, len(points), length)
         return dict(video=name, points=np.stack(points), visible=np.stack(visible))
 
-    def _close(self, video: PropagationVideo, prediction: dict[str, Any]) -> None:
-        """Score and draw a video whose predictions are written."""
+    def _score(self, video: PropagationVideo, prediction: dict[str, Any]) -> None:
+        """Score a video whose predictions are written."""
         for metric in self.metrics:
             metric.process({'inputs': [video]}, [prediction])
-        if self.painter is not None:
-            self.painter.paint(video, prediction)
 
     def _evaluate(self) -> dict[str, float]:
         """Put the scores of all processes together."""

@@ -11,8 +11,16 @@ from mmengine.logging import print_log
 
 from videomac.datasets.propagation_sample import PropagationVideo
 from videomac.registry import METRICS
+from videomac.utils.arguments import check_flags
 
-from .jf import GLOBAL_MEASURES, VideoScores, global_scores, score_video, statistics
+from .jf import (
+    GLOBAL_MEASURES,
+    VideoScores,
+    check_bound,
+    global_scores,
+    score_video,
+    statistics,
+)
 from .tables import text_table, write_csv
 from .video_metric import VideoMetric
 
@@ -33,6 +41,9 @@ class JAndFMetric(VideoMetric):
             2016 and 2017 leave out both.
         out_dir: Folder for the tables; None to write none.
         prefix: Prefix of the names of the results.
+
+    Raises:
+        ValueError: An argument is out of its range.
     """
 
     needs: ClassVar = {
@@ -48,6 +59,8 @@ class JAndFMetric(VideoMetric):
         prefix: str = 'DAVIS',
     ) -> None:
         super().__init__(out_dir, prefix)
+        check_bound(bound)
+        check_flags(all_frames=all_frames)
         self.bound = bound
         self.all_frames = all_frames
 

@@ -18,6 +18,7 @@ __all__ = [
     'GLOBAL_MEASURES',
     'Statistics',
     'VideoScores',
+    'check_bound',
     'global_scores',
     'num_objects_of',
     'score_frame',
@@ -89,6 +90,20 @@ def num_objects_of(first: Ids) -> int:
     return int(np.where(first == VOID, 0, first).max(initial=0))
 
 
+def check_bound(bound: float) -> None:
+    """Check a tolerance of boundaries, see :func:`tolerance_pixels`.
+
+    Raises:
+        ValueError: It is neither a share of the diagonal nor a number of pixels.
+    """
+    number = isinstance(bound, int | float) and not isinstance(bound, bool)
+    if not number or not (0 <= bound < 1 or (bound >= 1 and float(bound).is_integer())):
+        raise ValueError(
+            f'bound must be a share of the diagonal in [0, 1) or a whole number of '
+            f'pixels, got {bound!r}'
+        )
+
+
 def tolerance_pixels(height: int, width: int, bound: float = 0.008) -> int:
     """How far apart two boundary pixels may lie to count as one.
 
@@ -103,11 +118,7 @@ def tolerance_pixels(height: int, width: int, bound: float = 0.008) -> int:
     Raises:
         ValueError: ``bound`` is negative, or above 1 and no whole number.
     """
-    if bound < 0 or (bound >= 1 and bound != int(bound)):
-        raise ValueError(
-            f'bound must be a share of the diagonal in [0, 1) or a whole number of '
-            f'pixels, got {bound}'
-        )
+    check_bound(bound)
     return int(bound if bound >= 1 else np.ceil(bound * np.hypot(height, width)))
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from videomac.datasets.jhmdb import JHMDB_JOINTS
 from videomac.datasets.propagation_sample import PropagationVideo
 from videomac.registry import METRICS
+from videomac.utils.arguments import check_flags, check_positive
 
 from .jhmdb import PCK_THRESHOLDS, joint_distances, pck
 from .tables import text_table, write_csv
@@ -39,6 +40,9 @@ class PCKMetric(VideoMetric):
             not be mixed with the others'.
         out_dir: Folder for the tables; None to write none.
         prefix: Prefix of the names of the results.
+
+    Raises:
+        ValueError: An argument is out of its range.
     """
 
     needs: ClassVar = {'points': 'it has no annotated joints; use JHMDBDataset'}
@@ -53,6 +57,10 @@ class PCKMetric(VideoMetric):
         prefix: str = 'JHMDB',
     ) -> None:
         super().__init__(out_dir, prefix)
+        check_positive(scale=scale)
+        for threshold in thresholds:
+            check_positive(thresholds=threshold)
+        check_flags(first_frame=first_frame, visible_above_zero=visible_above_zero)
         self.thresholds = tuple(thresholds)
         self.scale = scale
         self.first_frame = first_frame
@@ -62,7 +70,8 @@ class PCKMetric(VideoMetric):
         """Distances of the joints of one video, ``[T, J]``."""
         points = np.asarray(prediction['points'], np.float64)
         x = points[..., 0]
-        visible = x > 0 if self.visible_above_zero else x >= 0
+        # Not x > 0: a joint that is not a number was predicted, and is a miss.
+        visible = ~(x <= 0) if self.visible_above_zero else ~(x < 0)
         if 'visible' in prediction:
             visible = visible & np.asarray(prediction['visible'], np.bool_)
         truth = video.meta['points']

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from videomac.datasets.propagation_sample import PropagationVideo
 from videomac.datasets.vip import VIP_CLASSES
 from videomac.registry import METRICS
+from videomac.utils.arguments import check_flags, check_positive
 
 from .tables import text_table, write_csv
 from .video_metric import VideoMetric
@@ -41,6 +42,9 @@ class VIPMeanIoU(VideoMetric):
         first_frame: Count the first frame too, as published numbers do.
         out_dir: Folder for the tables; None to write none.
         prefix: Prefix of the names of the results.
+
+    Raises:
+        ValueError: ``first_frame`` is not True or False.
     """
 
     needs: ClassVar = {'labels': NO_LABELS}
@@ -49,6 +53,7 @@ class VIPMeanIoU(VideoMetric):
         self, first_frame: bool = True, out_dir: str | None = None, prefix: str = 'VIP'
     ) -> None:
         super().__init__(out_dir, prefix)
+        check_flags(first_frame=first_frame)
         self.first_frame = first_frame
 
     def score(
@@ -141,6 +146,9 @@ class VIPInstanceAP(VideoMetric):
         thresholds: IoU above which an instance is found.
         out_dir: Folder for the tables; None to write none.
         prefix: Prefix of the names of the results.
+
+    Raises:
+        ValueError: ``first_frame`` is not True or False, or a threshold not positive.
     """
 
     needs: ClassVar = {
@@ -156,6 +164,9 @@ class VIPInstanceAP(VideoMetric):
         prefix: str = 'VIP-instances',
     ) -> None:
         super().__init__(out_dir, prefix)
+        check_flags(first_frame=first_frame)
+        for threshold in thresholds:
+            check_positive(thresholds=threshold)
         self.first_frame = first_frame
         self.thresholds = tuple(thresholds)
 
@@ -194,6 +205,29 @@ class VIPInstanceAP(VideoMetric):
         ]
         rows.append(('mean', *(f'{value:.3f}' for value in summary.values())))
         return text_table(('class', *summary), rows)
+
+    def write_tables(
+        self,
+        folder: Path,
+        scores: Mapping[str, list[FrameMatches]],
+        summary: Mapping[str, float],
+    ) -> None:
+        """Write the JSON file, and tables of the classes and of the videos.
+
+        A video's numbers are those of a data set of it alone, classes that it lacks
+        counting as 0.
+        """
+        super().write_tables(folder, scores, summary)
+        stem = folder / self.file_stem
+        videos: list[tuple[str | float, ...]] = [
+            (name, *self.summarise({name: one}).values()) for name, one in scores.items()
+        ]
+        write_csv(Path(f'{stem}_per-sequence.csv'), ('Sequence', *summary), videos)
+        classes: list[tuple[str | float, ...]] = [
+            (name, *values, float(np.mean(values)))
+            for name, values in self._table(scores).items()
+        ]
+        write_csv(Path(f'{stem}_per-class.csv'), ('Class', *summary), classes)
 
     def _table(self, scores: Mapping[str, list[FrameMatches]]) -> dict[str, list[float]]:
         """AP of each part at each threshold, in percent; NaN where it is absent."""

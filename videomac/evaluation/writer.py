@@ -6,24 +6,31 @@ import hashlib
 import json
 import os
 import shutil
+import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from logging import WARNING
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.logging import print_log
+from PIL import Image
 
 from videomac.datasets.label_maps import LabelFiles, LabelMapError, write_label_map
 from videomac.datasets.propagation_sample import PropagationVideo
 
 from .tables import write_text
 
-__all__ = ['RUN', 'PredictionWriter', 'partial_folder', 'restart']
+__all__ = ['RUN', 'PredictionWriter', 'check_place', 'partial_folder', 'restart']
 
 POSES = 'poses.npz'
 RUN = 'run.json'
 # Where predictions may lie: JHMDB's videos are named <action>/<video>.
 PLACES = ('*/*.png', f'*/{POSES}', f'*/*/{POSES}')
+# What numpy raises on broken files.
+BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 class PredictionWriter:
@@ -35,7 +42,8 @@ class PredictionWriter:
 
     A video's folder is filled under another name and then moved to its place, so that
     it is there as a whole or not at all, whenever the process is killed. Processes may
-    share a writer's folder if they write different videos.
+    share a writer's folder if they write different videos. Folders that hold anything
+    but predictions are never replaced.
 
     Args:
         out_dir: Folder of the predictions; made if it does not exist.
@@ -85,11 +93,29 @@ class PredictionWriter:
         return self.out_dir / video.video
 
     def is_done(self, video: PropagationVideo) -> bool:
-        """Whether all predictions of a video are there."""
-        folder = self.folder(video)
-        if video.points is not None:
-            return (folder / POSES).is_file()
-        return all((folder / name).is_file() for name in _mask_names(video).values())
+        """Whether all predictions of a video are there and whole; warns of broken ones.
+
+        Disks that were full, and machines that lost their power, leave files cut short.
+        """
+        paths = self._paths(video)
+        if not all(path.is_file() for path in paths):
+            return False
+        for path in paths:
+            try:
+                _read_joints(path) if path.name == POSES else _verify_picture(path)
+            except LabelMapError as error:
+                print_log(
+                    f"{error}; the predictions of video '{video.video}' do not count",
+                    'current',
+                    WARNING,
+                )
+                return False
+        return True
+
+    def _paths(self, video: PropagationVideo) -> list[Path]:
+        """Files of the predictions of a video."""
+        names = [POSES] if video.points is not None else _mask_names(video).values()
+        return [self.folder(video) / name for name in names]
 
     def missing(self, videos: Iterable[PropagationVideo]) -> list[str]:
         """Names of the videos whose predictions are not all there."""
@@ -104,8 +130,10 @@ class PredictionWriter:
                 annotation; or ``points`` ``[T, J, 2]`` and ``visible`` ``[T, J]``.
 
         Raises:
-            ValueError: The prediction is not of the video's length or size.
+            ValueError: The prediction is not of the video's length or size, or its
+                folder holds something else.
         """
+        check_place(self.out_dir, video.video)
         final = self.folder(video)
         partial = partial_folder(self.out_dir, video.video)
         shutil.rmtree(partial, ignore_errors=True)  # what a killed process left
@@ -144,19 +172,36 @@ class PredictionWriter:
             FileNotFoundError: They are not all there.
             ValueError: The joints cannot be read.
         """
-        folder = self.folder(video)
-        if not self.is_done(video):
+        paths = self._paths(video)
+        if not all(path.is_file() for path in paths):
             raise FileNotFoundError(
-                f"'{folder}' does not hold all predictions of video '{video.video}'"
+                f"'{self.folder(video)}' does not hold all predictions of video "
+                f"'{video.video}'"
             )
         if video.points is None:
-            names = _mask_names(video).values()
-            return {'masks': LabelFiles([folder / name for name in names])}
-        try:
-            with np.load(folder / POSES) as poses:
-                return {'points': poses['points'], 'visible': poses['visible']}
-        except (OSError, ValueError, KeyError) as error:
-            raise LabelMapError(folder / POSES, f'cannot be read ({error})') from error
+            return {'masks': LabelFiles(paths)}
+        return _read_joints(*paths)
+
+
+def check_place(out_dir: Path, video: str) -> None:
+    """Check that to write a video would replace nothing but predictions.
+
+    Args:
+        out_dir: Folder of the predictions.
+        video: Name of the video.
+
+    Raises:
+        ValueError: There is something else in their place.
+    """
+    folder = out_dir / video
+    for path in folder.iterdir() if folder.is_dir() else ():
+        # Hidden files are the file manager's.
+        if not (path.name == POSES or path.suffix == '.png' or path.name.startswith('.')):
+            raise ValueError(
+                f"'{folder}' is the place of the predictions of video '{video}', and "
+                f"holds '{path.name}', which is none: write to another folder, or move "
+                'it away'
+            )
 
 
 def partial_folder(out_dir: Path, video: str) -> Path:
@@ -193,6 +238,25 @@ def restart(
             with suppress(OSError):  # there is none, or something else in it
                 (root / parent).rmdir()
     _note(root, run)
+
+
+def _read_joints(path: Path) -> dict[str, Any]:
+    """Read ``points`` and ``visible``; raises LabelMapError where that fails."""
+    try:
+        with np.load(path) as poses:
+            return {'points': poses['points'], 'visible': poses['visible']}
+    except BROKEN as error:
+        raise LabelMapError(path, f'cannot be read ({error})') from error
+
+
+def _verify_picture(path: Path) -> None:
+    """Compare the checksums in a PNG; raises LabelMapError where they do not fit."""
+    try:
+        with Image.open(path) as image:
+            image.verify()
+    # What Pillow raises on broken files depends on the damage.
+    except Exception as error:
+        raise LabelMapError(path, f'cannot be read ({error})') from error
 
 
 def _note(out_dir: Path, run: Mapping[str, Any]) -> None:

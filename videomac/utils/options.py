@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from argparse import ArgumentParser, Namespace
+from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from inspect import signature
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import Runner
 
+from .option_values import parse_option
 from .shortcuts import expand_shortcuts
 
 __all__ = ['CfgOptions', 'merge_options']
@@ -24,11 +25,10 @@ MOST = 4  # suggestions
 HINT = 'See the names with tools/misc/print_config.py CONFIG'
 
 
-class CfgOptions(DictAction):  # type: ignore[misc]
-    """mmengine's ``KEY=VALUE`` action that ends in the parser's error, not a traceback.
+class CfgOptions(Action):
+    """``KEY=VALUE``, as mmengine's action; ends in the parser's error, not a traceback.
 
-    Values are numbers, truth values, None, text, and lists and tuples of these. Nothing
-    is evaluated.
+    Values are those of :func:`parse_option`. Nothing is evaluated.
     """
 
     def __call__(
@@ -39,18 +39,22 @@ class CfgOptions(DictAction):  # type: ignore[misc]
         option_string: str | None = None,
     ) -> None:
         """Parse the options into a dictionary."""
+        options = dict(getattr(namespace, self.dest, None) or {})
         for text in values or ():
-            key, sign, _ = str(text).partition('=')
+            key, sign, value = str(text).partition('=')
             # Keys become names in the config that a run keeps, which is Python.
             if not sign or not re.fullmatch(r'[\w-]+(\.[\w-]+)*', key):
                 parser.error(
                     f'{option_string}: {text!r} is not KEY=VALUE, with a KEY such as '
                     'model.masking.ratio'
                 )
-        try:
-            super().__call__(parser, namespace, values, option_string)
-        except (AssertionError, ValueError, RecursionError) as error:
-            parser.error(f'{option_string}: {error or "nested too deep"}')
+            try:
+                options[key] = parse_option(key, value)
+            except RecursionError:
+                parser.error(f'{option_string}: {key} is nested too deep')
+            except ValueError as error:
+                parser.error(f'{option_string}: {key}: {error}')
+        setattr(namespace, self.dest, options)
 
 
 def merge_options(

@@ -6,7 +6,16 @@ They lie beside the package in a checkout, and in its folder ``.mim`` in a wheel
 import difflib
 from pathlib import Path
 
-__all__ = ['configs_root', 'find_config', 'package_file', 'tools_root']
+from mmengine.config import Config
+
+__all__ = [
+    'configs_root',
+    'find_config',
+    'kept_config',
+    'package_file',
+    'spare_config',
+    'tools_root',
+]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -79,3 +88,33 @@ def find_config(config: str | Path) -> Path:
         f"there is no config '{config}' here or in '{root}'"
         + (f'. Did you mean: {hint}?' if hint else '')
     )
+
+
+def kept_config(folder: str | Path, config: str | Path) -> Path:
+    """Where a run keeps its config, with the options of the command line in it.
+
+    Args:
+        folder: Work dir of the run.
+        config: File that the config was read from.
+
+    Returns:
+        A file of the same name, or ``<name>_resolved.py`` where that would be the file
+        itself, whose comments and bases nobody could bring back.
+    """
+    source, kept = Path(config), Path(folder) / Path(config).name
+    if kept.resolve() != source.resolve():
+        return kept
+    return kept.with_name(f'{source.stem}_resolved{source.suffix}')
+
+
+def spare_config(cfg: Config) -> None:
+    """Let mmengine's runner keep a config as :func:`kept_config` says.
+
+    The runner writes it to the work dir under the name of its file, whatever is there.
+
+    Args:
+        cfg: The config, with its ``work_dir``; its file name is changed.
+    """
+    if cfg.filename is not None:
+        kept = kept_config(cfg.work_dir, cfg.filename)
+        object.__setattr__(cfg, '_filename', str(kept))

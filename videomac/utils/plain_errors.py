@@ -16,7 +16,7 @@ OURS = __name__.partition('.')[0]
 
 
 @contextmanager
-def plain_errors(tool: str) -> Iterator[None]:
+def plain_errors(tool: str, others: bool = True) -> Iterator[None]:
     """End the program with the text of an error.
 
     For what reads a config and builds from it. Whoever looks for a mistake in code sets
@@ -24,6 +24,9 @@ def plain_errors(tool: str) -> Iterator[None]:
 
     Args:
         tool: Name of the program, which begins the line.
+        others: End with a line at errors whose text was not written for people, too;
+            they pass where long work is done, for nobody wants to run it again to see
+            the traceback.
 
     Raises:
         SystemExit: In the place of the error.
@@ -37,6 +40,8 @@ def plain_errors(tool: str) -> Iterator[None]:
         ours = type(error).__module__.partition('.')[0] == OURS
         if text and (ours or isinstance(error, WORDED)):
             raise SystemExit(f'{tool}: {text}') from error
+        if not others:
+            raise
         kind = type(error).__name__
         raise SystemExit(
             f'{tool}: {kind}: {text or "no more is known"} ({SWITCH}=1 shows where)'

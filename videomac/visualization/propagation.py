@@ -38,6 +38,7 @@ class PropagationPainter:
 
     A video's clip is put in its place last: where it is, the frames are too, whenever
     the process is killed. Processes may share a folder if they paint different videos.
+    Folders that hold anything but its pictures are never replaced.
 
     Args:
         out_dir: Folder of the pictures; made if it does not exist.
@@ -69,6 +70,57 @@ class PropagationPainter:
         paths = (self.out_dir / f'{video}{suffix}' for suffix in CLIPS)
         return next((path for path in paths if path.is_file()), None)
 
+    def check(self, video: str, frames: str | os.PathLike[str] | None = None) -> None:
+        """Check that to paint a video would replace nothing but older pictures of it.
+
+        Args:
+            video: Its name.
+            frames: Folder of its own frames, which may be JPEGs as well; None for any.
+
+        Raises:
+            ValueError: There is something else in the place of its pictures.
+        """
+        final, clip = self.out_dir / video, self.clip(video)
+        if not final.exists() and clip is None:
+            return
+        # A killed painter leaves the clip in the partial folder.
+        begun = clip or partial_folder(self.out_dir, video).is_dir()
+        painted = final.is_dir() and all(p.suffix == '.jpg' for p in final.iterdir())
+        own = frames is not None and final.resolve() == Path(frames).resolve()
+        if own or not (begun and painted):
+            raise ValueError(
+                f"'{final if final.exists() else clip}' is in the place of the pictures "
+                f"of video '{video}', and they are not the painter's: take another "
+                'folder for the pictures, or move it away'
+            )
+
+    def shows(self, video: PropagationVideo, prediction: Mapping[str, Any]) -> bool:
+        """Tell whether a video has been painted, and with this prediction.
+
+        There must be its clip and pictures of all frames that are predicted, the last of
+        which, where an error has grown most, is painted again and compared.
+
+        Args:
+            video: The video.
+            prediction: See :meth:`paint`.
+
+        Raises:
+            UnreadableVideoError: The frame cannot be read.
+            ValueError: The prediction does not fit the video.
+        """
+        order = _predicted_frames(video, prediction)
+        folder = self.out_dir / video.video
+        paths = [folder / f'{Path(video.frames[t]).stem}.jpg' for t in order]
+        if self.clip(video.video) is None or not all(path.is_file() for path in paths):
+            return False
+        partial = partial_folder(self.out_dir, video.video)
+        again = partial / paths[-1].name
+        picture = self._paint_frame(video, prediction, order[-1], len(order) - 1)
+        save_image(again, picture)
+        same = again.read_bytes() == paths[-1].read_bytes()
+        shutil.rmtree(partial)
+        return same
+
     def paint(
         self,
         video: PropagationVideo,
@@ -86,8 +138,8 @@ class PropagationPainter:
 
         Raises:
             UnreadableVideoError: A frame cannot be read.
-            ValueError: The prediction does not fit the video, or the video has no such
-                frame.
+            ValueError: The prediction does not fit the video, the video has no such
+                frame, or in its place is what the painter did not make.
         """
         order = _predicted_frames(video, prediction)
         chosen = list(order) if frames is None else list(frames)
@@ -96,6 +148,7 @@ class PropagationPainter:
                 f"video '{video.video}' has predictions of {len(order)} frames between "
                 f'{order[0]} and {order[-1]}; asked to paint frames {chosen}'
             )
+        self.check(video.video, Path(video.frames[0]).parent)
         final = self.out_dir / video.video
         partial = partial_folder(self.out_dir, video.video)
         shutil.rmtree(partial, ignore_errors=True)  # what a killed process left

@@ -98,5 +98,9 @@ def test_bad_input_is_named() -> None:
         PoseCoder().encode(np.array([[np.nan], [1.0]]), (4, 4), (32, 32))
     with pytest.raises(ValueError, match='sigma must be positive'):
         PoseCoder(sigma=0)
+    with pytest.raises(ValueError, match=r'top must be .* got 1\.5'):
+        PoseCoder(top=1.5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"background must be .* got 'no'"):
+        PoseCoder(background='no')  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"must be one of .* got 'grid'"):
         PoseCoder(draw='grid')  # type: ignore[arg-type]

@@ -101,7 +101,15 @@ def test_bad_settings_are_named() -> None:
         PropagationSettings.preset('dino', top_k=3)
     for wrong in (
         dict(topk=0),
+        dict(topk=5.5),
+        dict(topk='5'),
+        dict(topk=True),
         dict(previous=-1),
+        dict(previous=1.5),
+        dict(always_first='no'),
+        dict(restrict_first='no'),
+        dict(min_max='no'),
+        dict(min_max=0),
         dict(temperature=0.0),
         dict(temperature=math.nan),
         dict(radius=0),
@@ -112,5 +120,7 @@ def test_bad_settings_are_named() -> None:
         dict(decode='cells'),
         dict(previous=0, always_first=False),
     ):
-        with pytest.raises(ValueError, match=f'{next(iter(wrong))}'):
+        ((name, value),) = list(wrong.items())[:1]
+        with pytest.raises(ValueError, match=name) as caught:
             PropagationSettings.preset('dino', **wrong)
+        assert str(value) in str(caught.value)

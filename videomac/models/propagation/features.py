@@ -12,7 +12,9 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ...registry import MODELS
+from ...utils.arguments import check_flags
 from ..encoders.output_stride import set_output_stride
+from ..pretraining_variant import dense_class
 from ..weights import load_weights
 from .stages import choose_stages
 
@@ -42,8 +44,8 @@ class FeatureExtractor(nn.Module):
         autocast: Type in which the network runs, such as ``'bfloat16'``.
 
     Raises:
-        ValueError: If the checkpoint does not fit, or the network has no such stage or
-            stride.
+        ValueError: If the checkpoint does not fit, the network has no such stage or
+            stride, or masks its input.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class FeatureExtractor(nn.Module):
         autocast: str | None = None,
     ) -> None:
         super().__init__()
+        check_flags(dilate=dilate, final_norm=final_norm, l2=l2)
         self.l2 = l2
         stages = [out_stage] if isinstance(out_stage, int) else list(out_stage)
         if not stages:
@@ -70,6 +73,12 @@ class FeatureExtractor(nn.Module):
         self.network: nn.Module = (
             network if isinstance(network, nn.Module) else MODELS.build(network)
         )
+        dense = dense_class(type(self.network))
+        if dense is not None:
+            raise ValueError(
+                f'{type(self.network).__name__} masks its input, for pre-training alone: '
+                f'give {dense.__name__} in its place, which has the same tensors'
+            )
         if checkpoint is not None:
             load_weights(self.network, checkpoint, prefix)
         elif not isinstance(network, nn.Module):

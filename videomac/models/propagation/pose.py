@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...utils.arguments import check_flags, check_integer, check_positive
+
 __all__ = ['PoseCoder']
 
 
@@ -48,11 +50,9 @@ class PoseCoder:
                 f'draw and decode must be one of {grids}, got {self.draw!r} and '
                 f'{self.decode!r}'
             )
-        if not self.sigma > 0 or self.top < 1:
-            raise ValueError(
-                f'sigma must be positive and top at least 1, got {self.sigma} and '
-                f'{self.top}'
-            )
+        check_flags(background=self.background)
+        check_positive(sigma=self.sigma)
+        check_integer(1, top=self.top)
 
     def encode(
         self,

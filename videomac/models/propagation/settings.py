@@ -11,6 +11,8 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
+from ...utils.arguments import check_flags, check_integer, check_positive
+
 __all__ = [
     'PRESETS',
     'SINGLE',
@@ -135,17 +137,15 @@ class PropagationSettings:
         Window(self.window, self.radius)
         for name, choices in _CHOICES.items():
             _check_choice(name, getattr(self, name), choices)
-        if self.topk < 1 or self.previous < 0:
-            raise ValueError(
-                'topk must be at least 1 and previous at least 0, got '
-                f'{self.topk} and {self.previous}'
-            )
+        flags = ('always_first', 'restrict_first', 'min_max')
+        check_flags(**{name: getattr(self, name) for name in flags})
+        check_integer(1, topk=self.topk)
+        check_integer(0, previous=self.previous)
         if self.previous == 0 and not self.always_first:
             raise ValueError(
                 'there is no reference: previous is 0 and always_first is False'
             )
-        if not 0 < self.temperature < math.inf:
-            raise ValueError(f'temperature must be positive, got {self.temperature}')
+        check_positive(temperature=self.temperature)
 
     @classmethod
     def preset(cls, name: str, **overrides: Any) -> PropagationSettings:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from logging import WARNING
 from typing import Any
 
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ..encoders.released import ReleasedConvNeXt
@@ -24,7 +26,8 @@ def choose_stages(
     Args:
         network: Any that returns maps [B, C, h, w].
         stages: In the network's own counting from 0, or back from -1.
-        final_norm: Whether a norm after the stage is applied, where there is one.
+        final_norm: Whether a norm after the stage is applied, where there is one. Warns
+            of networks whose norm cannot be left out.
 
     Returns:
         A function from the network and images [B, 3, H, W] to the maps, in the order of
@@ -33,14 +36,42 @@ def choose_stages(
     Raises:
         ValueError: If the network has no such stage.
     """
-    if hasattr(getattr(network, 'timm_model', None), 'forward_intermediates'):
+    timm_model = getattr(network, 'timm_model', None)
+    if hasattr(timm_model, 'forward_intermediates'):
+        if final_norm:
+            _norm_before_head(timm_model)
         return partial(_timm_maps, stages=list(stages), norm=final_norm)
     if hasattr(network, 'out_indices'):
         count = _stage_count(network)
         chosen = sorted({_from_zero(stage, count, network) for stage in stages})
         _return_stages(network, chosen, final_norm)
         return _all_maps
+    if not final_norm:
+        _warn_of_norm(network)
     return partial(_some_maps, stages=list(stages))
+
+
+def _norm_before_head(timm_model: Any) -> None:
+    """Bring a final norm that sits in the head, as of a ConvNeXt, before it.
+
+    timm applies ``norm_pre`` to the last map when it is asked for norms, which does
+    nothing where the head has the norm, behind its pooling. On maps it is mmpretrain's
+    norm of the last stage: over the channels of each cell.
+    """
+    norm = getattr(getattr(timm_model, 'head', None), 'norm', None)
+    place = getattr(timm_model, 'norm_pre', None)
+    if norm is not None and isinstance(place, nn.Identity):
+        timm_model.norm_pre = norm
+
+
+def _warn_of_norm(network: nn.Module) -> None:
+    """Say that a norm, if there is one after the stage, is not taken away."""
+    print_log(
+        f'final_norm=False does nothing to {type(network).__name__}: its maps are taken '
+        'as it returns them, with a norm if it applies one',
+        'current',
+        WARNING,
+    )
 
 
 def _timm_maps(
@@ -103,9 +134,12 @@ def _return_stages(network: Any, stages: list[int], final_norm: bool) -> None:
         network.out_indices = tuple(stages)
     if hasattr(network, 'gap_before_final_norm'):
         network.gap_before_final_norm = False
+    convnext = isinstance(getattr(network, 'downsample_layers', None), nn.ModuleList)
     if hasattr(network, 'final_norm') and not final_norm:
         network.final_norm = False  # of a ViT
-    if isinstance(getattr(network, 'downsample_layers', None), nn.ModuleList):
+    elif not (final_norm or convnext or hasattr(network, 'res_layers')):
+        _warn_of_norm(network)
+    if convnext:
         for stage in stages:
             # A stage that was not returned in training has no norm.
             if not (final_norm and hasattr(network, f'norm{stage}')):
