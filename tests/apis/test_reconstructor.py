@@ -149,7 +149,7 @@ def test_from_a_checkpoint_with_its_config(tmp_path: Path) -> None:
     np.testing.assert_array_equal(given_it(video).prediction, result.prediction)
     with pytest.raises(ValueError, match='does not fit VideoMAC'):
         Reconstructor(path, config='videomac/demo')
-    with pytest.raises(ValueError, match='reconstructs nothing'):
+    with pytest.raises(ValueError, match='only a VideoMAC can be drawn'):
         Reconstructor(path, config='finetune/demo')
     with pytest.raises(FileNotFoundError, match='there is no file'):
         Reconstructor('nothing.pth')
@@ -172,6 +172,51 @@ def test_from_a_checkpoint_of_the_released_code(tmp_path: Path) -> None:
         loaded(video, size='original', network=name) for name in ('online', 'target')
     )
     np.testing.assert_array_equal(online.prediction, target.prediction)
+
+
+def test_an_encoder_alone(tmp_path: Path) -> None:
+    """Without a decoder a config is of no help."""
+    path = tmp_path / 'encoder.pth'
+    contents: list[Any] = [MODEL.encoder.state_dict(), {'state_dict': {}}]
+    for content in contents:
+        torch.save(content, path)
+        with pytest.raises(ValueError, match='an encoder alone reconstructs nothing'):
+            Reconstructor(path)
+
+
+class LeftHalf:
+    """Masks of one's own with no more than they must have: the left half is visible."""
+
+    patch_size = 32
+
+    def __call__(
+        self, batch: int, size: Any, frames: int = 2, device: Any = None, draw: Any = None
+    ) -> list[PatchGrid]:
+        visible = torch.zeros(batch, size[0] // 32, size[1] // 32, dtype=torch.bool)
+        visible[..., : visible.shape[-1] // 2] = True
+        return [PatchGrid.from_mask(visible, 32)] * frames
+
+
+def test_masks_of_ones_own() -> None:
+    """They are used as they are, or random ones in their place."""
+    run = Reconstructor(build())
+    run.model.masking = LeftHalf()
+    video = noise(2, 128, 128)
+
+    def visible(**options: Any) -> NDArray[np.bool_]:
+        return run(video, size=128, seed=1, progress=False, **options).visible
+
+    assert visible()[..., :2].all()
+    assert not visible()[..., 2:].any()
+    for options, shape, shown in (
+        (dict(mask_ratio=0.5), (2, 4, 4), 8),
+        (dict(patch_size=64), (2, 2, 2), 1),
+        (dict(mask_ratio=0.5, patch_size=64), (2, 2, 2), 2),
+    ):
+        found = visible(**options)
+        assert found.shape == shape
+        assert (found.sum((1, 2)) == shown).all()
+        np.testing.assert_array_equal(found[0], found[1])
 
 
 def test_callbacks_and_stopping(capsys: pytest.CaptureFixture[str]) -> None:

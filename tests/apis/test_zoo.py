@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -61,6 +62,22 @@ def test_kinds_of_models() -> None:
     assert isinstance(found, LabelPropagator)
     file = configs_root() / 'videomac' / 'demo.py'
     assert isinstance(get_model(file), VideoMAC)
+
+
+def test_random_weights_are_made_without_a_word(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Those of mmengine report each parameter; afterwards the log is as it was."""
+    before = logging.root.manager.disable
+    model = get_model('videomac/demo')
+    assert isinstance(model, VideoMAC)
+    captured = capfd.readouterr()
+    assert captured.out + captured.err == ''
+    assert logging.root.manager.disable == before
+    state = model.state_dict()  # initialised all the same: the target is a copy
+    copies = [name for name in state if name.startswith('target.')]
+    assert copies
+    assert all(torch.equal(state[k], state[k.removeprefix('target.')]) for k in copies)
 
 
 def test_checkpoints(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 import torchvision
 from mmengine.registry import init_default_scope
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torchvision.models.convnext import CNBlockConfig
 from torchvision.models.convnext import ConvNeXt as TorchvisionConvNeXt
@@ -120,6 +121,18 @@ def random_statistics(network: nn.Module) -> None:
             nn.init.uniform_(module.running_var, 0.5, 2)
 
 
+def moco_v3(state: State, head: str) -> State:
+    """Add what MoCo v3 trains beside the encoder, whose head becomes a perceptron."""
+    inner = {k: v for k, v in state.items() if not k.startswith(f'{head}.')}
+    inner |= {f'{head}.0.weight': torch.zeros(4, 4), f'{head}.1.bias': torch.zeros(4)}
+    return (
+        {f'base_encoder.{k}': v for k, v in inner.items()}
+        | {f'momentum_encoder.{k}': v + 1 for k, v in inner.items()}
+        | {'predictor.0.weight': torch.zeros(4, 4)}
+        | {'predictor.4.running_mean': torch.zeros(4)}
+    )
+
+
 WRAPPED: dict[str, Callable[[State], State]] = {
     'torchvision': lambda s: s,
     'timm': lambda s: s,
@@ -137,6 +150,7 @@ WRAPPED: dict[str, Callable[[State], State]] = {
         | {'queue': torch.zeros(4, 4), 'queue2': torch.zeros(4, 4)}
         | {'queue_ptr': torch.zeros(1), 'queue2_ptr': torch.zeros(1)}
     ),
+    'moco v3': lambda s: moco_v3(s, 'fc'),
     'mmpretrain': lambda s: (
         {f'backbone.{k}': v for k, v in s.items() if k[:3] != 'fc.'}
         | {'head.fc.weight': torch.zeros(4, 4)}
@@ -152,7 +166,10 @@ def test_resnet_equals_torchvision(depth: int) -> None:
     random_statistics(network)
     original = network.state_dict()
     wrappings = WRAPPED if depth == 18 else {'torchvision': WRAPPED['torchvision']}
-    states = {name: taken(wrap(original), name=name) for name, wrap in wrappings.items()}
+    states = {
+        name: taken(wrap(original), name=name.split()[0])
+        for name, wrap in wrappings.items()
+    }
     found = {name: by for name, (_, by) in states.items()}
     expected = {name: 'spark' if name == 'spark' else 'resnet' for name in wrappings}
     assert found == expected
@@ -164,6 +181,41 @@ def test_resnet_equals_torchvision(depth: int) -> None:
     stages = nn.Sequential(*list(network.children())[:-2])
     (got,) = encoder(plain)(images)
     torch.testing.assert_close(got, stages(images), rtol=1e-9, atol=1e-9)
+
+
+def positions(side: int, width: int) -> tuple[Tensor, Tensor]:
+    """The fixed position embeddings of MoCo v3 and of MAE, with a class token."""
+    rates = 1 / 10000 ** (torch.arange(width // 4) / (width // 4))
+    ways = []
+    for indexing in ('ij', 'xy'):
+        grids = torch.meshgrid(torch.arange(side), torch.arange(side), indexing=indexing)
+        angles = [torch.outer(grid.flatten().float(), rates) for grid in grids]
+        waves = torch.cat([wave for a in angles for wave in (a.sin(), a.cos())], dim=1)
+        ways.append(torch.cat((torch.zeros(1, width), waves))[None])
+    return ways[0], ways[1]
+
+
+def test_vit_of_moco_v3_equals_timm() -> None:
+    """ViT-S has 12 heads, and the same positions as MAE's, which has 6, but turned."""
+    moco, mae = positions(side=3, width=384)
+    for table, heads, wrap in ((moco, 12, True), (mae, 6, False)):
+        network = VisionTransformer(48, 16, embed_dim=384, depth=2, num_heads=heads)
+        network.pos_embed = nn.Parameter(table)
+        state = network.double().eval().state_dict()
+        wrapped = moco_v3(state, 'head') if wrap else state
+        done, found = import_state({f'module.{k}': wrapped[k] for k in wrapped}, 'moco')
+        assert found.name == 'vit'
+        assert taken(wrapped)[0].state.keys() == done.state.keys()
+        config = encoder_config(done.state)
+        assert config is not None
+        assert config['arch']['num_heads'] == heads
+        init_default_scope('videomac')
+        ours = MODELS.build(config).double()
+        ours.eval()
+        ours.load_state_dict(done.state, strict=True)
+        images = torch.randn(1, 3, 48, 48, dtype=torch.float64)
+        expected = network.forward_features(images)[:, 1:].transpose(1, 2)
+        torch.testing.assert_close(ours(images)[0].flatten(2), expected)
 
 
 def test_convnext_equals_torchvision() -> None:

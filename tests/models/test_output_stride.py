@@ -145,7 +145,7 @@ def layers(draw: st.DrawFn) -> nn.Module:
 @given(st.lists(layers(), min_size=2, max_size=5), st.integers(0, 4))
 def test_native_grid_of_random_networks(chain: list[nn.Module], keep: int) -> None:
     """Strided and dilated convolutions and poolings, odd and even, in any order."""
-    network = prepared(nn.Sequential(*chain))
+    network = prepared(nn.Sequential(nn.Conv2d(3, 3, 1), *chain))
     steps, native = [1], 1
     for layer in chain:
         native *= int(torch.as_tensor(layer.stride).max())
@@ -155,11 +155,15 @@ def test_native_grid_of_random_networks(chain: list[nn.Module], keep: int) -> No
         return
     images = torch.randn(1, 3, 2 * native, 3 * native, dtype=torch.float64)
     expected = features(network, images)
+    stepwise = copy.deepcopy(network)
     set_output_stride(network, stride)
     got = features(network, images)
     assert got.shape[-2:] == (2 * native // stride, 3 * native // stride)
     step = native // stride
     assert distance(got[:, :, ::step, ::step], expected) < 1e-12
+    for each in reversed(steps[steps.index(stride) :]):
+        set_output_stride(stepwise, each)
+    assert distance(features(stepwise, images), got) < 1e-12
 
 
 @pytest.mark.parametrize('counted', [False, True])
@@ -298,8 +302,14 @@ def test_what_cannot_be_changed_is_named(
     assert repr(built) == before
 
 
-def test_a_changed_stride_is_not_changed_again() -> None:
-    network = ConvNeXt(**V1)
-    set_output_stride(network, 8)
-    with pytest.raises(ValueError, match='build the network anew'):
-        set_output_stride(network, 4)
+@pytest.mark.parametrize('name', STOCK)
+def test_steps_add_up(name: str) -> None:
+    """Stride after stride gives the map of the last stride at once, at every cell."""
+    stepwise, direct = (prepared(STOCK[name]()) for _ in range(2))
+    images = torch.randn(1, 3, 96, 64, dtype=torch.float64)
+    for stride in (16, 8, 8, 4):
+        set_output_stride(stepwise, stride)
+    set_output_stride(direct, 4)
+    assert distance(features(stepwise, images), features(direct, images)) < 1e-12
+    with pytest.raises(ValueError, match='cannot have the output stride 8: it has 4'):
+        set_output_stride(stepwise, 8)

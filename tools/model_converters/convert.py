@@ -32,6 +32,11 @@ from videomac.checkpoints import (
     whole_config,
     write_file,
 )
+from videomac.checkpoints.encoder_part import (
+    is_wrapped,
+    number_of_heads,
+    stored_encoder,
+)
 from videomac.utils import find_config
 from videomac.utils.quiet import quiet_log
 
@@ -42,6 +47,9 @@ ENTRY = {
     'model': 'state_dict',
     'convnext': 'model',
 }
+
+#: What is made of our own config of the encoder, whatever that is.
+OURS = ('encoder', 'onnx')
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -110,6 +118,20 @@ def read_config(name: str) -> dict[str, Any]:
     return found
 
 
+def choose_config(
+    state: Mapping[str, Tensor], source: Mapping[str, Any], args: argparse.Namespace
+) -> dict[str, Any] | None:
+    """Tell the encoder: by --config, or by what a run stored and the tensors' shapes."""
+    if args.config:
+        return read_config(args.config)
+    stored = stored_encoder(source)
+    if stored is None:
+        return encoder_config(state, args.num_heads)
+    if is_wrapped(stored):  # of which no shape tells
+        return stored
+    return encoder_config(state, args.num_heads or number_of_heads(stored))
+
+
 def check_names(args: argparse.Namespace) -> None:
     """See that the destination is there and of the right kind."""
     if args.dst is None and not args.dry_run:
@@ -129,14 +151,12 @@ def convert(args: argparse.Namespace) -> None:
     if args.to == 'model':
         convert_whole(args)
         return
-    state, others = pick_network(read_checkpoint(args.src), args.network)
+    source = read_checkpoint(args.src)
+    state, others = pick_network(source, args.network)
     imported, found = import_state(
         state, args.format, args.image_size, strict=not args.allow_unknown
     )
-    if args.config:
-        config: dict[str, Any] | None = read_config(args.config)
-    else:
-        config = encoder_config(imported.state, args.num_heads)
+    config = choose_config(imported.state, source, args)
     if config is not None:
         check_encoder(imported.state, config)
     layout = 'encoder' if args.to == 'onnx' else args.to  # the graph is made of ours
@@ -150,6 +170,11 @@ def convert(args: argparse.Namespace) -> None:
         f'format {found.name}: {used} of {len(state)} tensors used, the others left out'
     )
     print(f'encoder={config}' if config else 'a network that only its config can tell')
+    if config and is_wrapped(config) and args.to not in OURS:
+        print(
+            f'WARNING: what reads the layout {args.to} knows no {config["type"]} and '
+            'builds the network without it, which may compute something else'
+        )
     if not args.dry_run:
         header = make_header(config, found, args)
         write_file(args.dst, content(exported.state, header, args), args.force)

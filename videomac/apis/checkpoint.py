@@ -21,9 +21,16 @@ from ..checkpoints import (
     read_checkpoint,
     read_header,
 )
-from ..checkpoints.stored_config import harmless, stored_config
+from ..checkpoints.encoder_part import (
+    encoder_part,
+    is_dense,
+    number_of_heads,
+    stored_encoder,
+)
+from ..checkpoints.stored_config import harmless
 from ..models.weights import misfits, misfits_as_text
-from .build import build_network, encoder_part
+from ..utils.devices import usable_device
+from .build import build_network
 from .encoder import Encoder, LoadReport
 from .library import load_from_library
 from .zoo import model_config
@@ -74,8 +81,10 @@ def load_encoder(
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If the file holds code, is damaged, of no known format or does not
-            fit; or if there is no model of this name, or no weights for it.
+            fit; or if there is no model of this name, no weights for it, or no such
+            device.
     """
+    place = usable_device(device)
     path = Path(source)
     if path.is_file():
         done = _from_file(path, format, network, config, strict, image_size, num_heads)
@@ -87,7 +96,7 @@ def load_encoder(
     if done.report.missing:
         shown = ', '.join(done.report.missing[:5])
         print_log(f'RANDOM, not in the checkpoint: {shown}', 'current', logging.WARNING)
-    return done.to(device).eval()
+    return done.to(place).eval()
 
 
 def _hint(path: Path) -> str:
@@ -115,6 +124,9 @@ def _from_file(
     imported, found = import_state(state, format, image_size, strict)
     header = _header(path, content)
     chosen = _given(config) or _described(header, content)
+    if chosen is not None and not is_dense(chosen):
+        num_heads = num_heads or number_of_heads(chosen)
+        chosen = None  # its tensors tell the network for whole images
     chosen = chosen or encoder_config(imported.state, num_heads)
     if chosen is None:
         raise ValueError(
@@ -156,12 +168,7 @@ def _described(
     """The config of the encoder that a file carries, if it can be built."""
     if isinstance(header.get('config'), Mapping):
         return dict(harmless(header['config']))
-    try:
-        stored = stored_config(content)
-        return None if stored is None else dict(harmless(encoder_part(stored)))
-    except ValueError as error:  # the shapes may tell as well
-        print_log(f'{error}', 'current', logging.DEBUG)
-        return None
+    return stored_encoder(content)
 
 
 def _fill(

@@ -12,14 +12,17 @@ import torch
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
+from ..checkpoints.encoder_part import encoder_part
 from ..datasets.network_frames import network_size, network_tensor
 from ..datasets.propagation_base import IMAGENET_MEAN, IMAGENET_STD
 from ..datasets.propagation_sample import PropagationVideo
 from ..models import VideoMAC
 from ..models.propagation import FeatureExtractor, LabelPropagator
 from ..models.propagation.settings import drop_old_preset
+from ..models.random_weights import choose_weights
 from ..models.weights import load_weights
-from .build import build_network, encoder_part
+from ..utils.devices import usable_device
+from .build import build_network
 from .checkpoint import load_encoder
 from .encoder import Encoder
 from .first_labels import FirstMask, check_points, read_mask
@@ -74,7 +77,8 @@ class Propagator:
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        ValueError: If the checkpoint or a setting does not fit.
+        ValueError: If the checkpoint or a setting does not fit, or there is no such
+            device.
     """
 
     def __init__(
@@ -90,6 +94,7 @@ class Propagator:
         device: str | torch.device | None = None,
         **settings: Any,
     ) -> None:
+        usable_device(device)  # raises now rather than after loading
         network, pixels = _network(backbone, checkpoint)
         try:
             with DefaultScope.overwrite_default_scope('videomac'):
@@ -119,15 +124,16 @@ class Propagator:
         Args:
             name: Name of the config, see ``list_models('propagation/*')``.
             checkpoint: Weights of its encoder; None: those of the config, or random ones
-                (the same as those of ``tools/test.py``).
+                (the same as those of ``tools/test.py``); ``'none'``: random ones.
             options: Changes of the config, such as ``{'model.topk': 10}``; another
                 ``model.preset`` replaces all values of the old one.
             device: Where to compute [a GPU if there is one].
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If there is no such config, or it is of another kind.
+            ValueError: If there is no such config or device, or it is of another kind.
         """
+        usable_device(device)
         config = model_config(name)
         changes = dict(options or {})
         if (config.get('model') or {}).get('type') != 'LabelPropagator':
@@ -139,7 +145,8 @@ class Propagator:
         config.merge_from_dict(changes)
         model: Any = config.model
         if checkpoint is not None:
-            model['backbone']['checkpoint'] = os.fspath(checkpoint)
+            weights = os.fspath(checkpoint)
+            model['backbone'] = choose_weights(model['backbone'], weights)
         with torch.random.fork_rng():
             torch.manual_seed(config.get('randomness', {}).get('seed') or 0)
             built = build_network(model)
@@ -153,8 +160,7 @@ class Propagator:
         return self
 
     def _set(self, model: LabelPropagator, device: str | torch.device | None) -> None:
-        device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-        self.model = model.to(device).eval()
+        self.model = model.to(usable_device(device)).eval()
 
     def __call__(
         self,

@@ -20,6 +20,7 @@ from ..models import EMATarget, RandomPatchMasking, SharedTarget, VideoMAC
 from ..models.released_layout import convert_released
 from ..sparse import PatchGrid
 from ..sparse.patch_grid import grid_shape
+from ..utils.devices import usable_device
 from ..visualization.reconstruction import GREY
 from .progress import Cancel, Progress, Tracker
 from .reconstruction import Reconstruction
@@ -51,7 +52,7 @@ class Reconstructor:
     Raises:
         FileNotFoundError: If there is no such checkpoint or config.
         ValueError: If the checkpoint holds code, lacks its config, does not fit, or is
-            of a model that reconstructs nothing.
+            of something else than a :class:`VideoMAC`; or if there is no such device.
     """
 
     def __init__(
@@ -60,6 +61,8 @@ class Reconstructor:
         config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
         device: str | torch.device | None = None,
     ) -> None:
+        if device is not None or not isinstance(model, VideoMAC):
+            device = usable_device(device)  # raises now rather than after loading
         settings: Any = config
         if config is not None and not isinstance(config, Mapping):
             settings = model_config(config)
@@ -69,7 +72,6 @@ class Reconstructor:
             if settings is None:
                 settings = _settings_of(Path(model))
             self.model = _load(Path(model), settings)
-            device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
         if device is not None:
             self.model.to(device)
         self.image_size = _trained_size(settings or {})
@@ -109,7 +111,8 @@ class Reconstructor:
             frames: Which of its frames, a slice or their numbers; None for all.
             mask_ratio: Share of the patches that is hidden, in (0, 1) [the model's].
             patch_size: Side of a patch in pixels, a multiple of what a cell of the
-                encoder covers [the model's].
+                encoder covers [the model's]. With another share or size than the
+                model's, random patches are hidden, whatever its own masks are like.
             visible: The patches to show instead of random ones, bool [rows, cols] for
                 all frames or [T, rows, cols]; see :meth:`grid_shape`.
             seed: Of random masks; equal seeds give equal masks.
@@ -232,12 +235,9 @@ class Reconstructor:
         """Find the grid of every frame; raises at once, not at the first frame."""
         pixels = self._fit(clip[0], size, patch).shape[:2]
         if visible is None:
-            own = self.model.masking
-            masking = own
-            if ratio is not None or patch != own.patch_size:
-                masking = RandomPatchMasking(
-                    patch, own.ratio if ratio is None else ratio, own.symmetric
-                )
+            masking = self.model.masking
+            if ratio is not None or patch != masking.patch_size:
+                masking = _random_masks(masking, patch, ratio)
             generator = torch.Generator(self.device).manual_seed(seed)
             device = self.device
             return iter(masking(1, pixels, len(clip), device, generator))
@@ -256,6 +256,15 @@ class Reconstructor:
             raise ValueError('visible shows no patch at all; show at least one a frame')
         tensors = torch.from_numpy(each.copy()).to(self.device)
         return (PatchGrid.from_mask(mask[None], patch) for mask in tensors)
+
+
+def _random_masks(own: Any, patch: int, ratio: float | None) -> RandomPatchMasking:
+    """Random masks in the place of a model's, and as those are in what they tell."""
+    told = {name: getattr(own, name, None) for name in ('ratio', 'symmetric')}
+    if ratio is not None:
+        told['ratio'] = ratio
+    given: Any = {name: value for name, value in told.items() if value is not None}
+    return RandomPatchMasking(patch, **given)
 
 
 def _joined(parts: Sequence[Reconstruction], total: int) -> Reconstruction:
@@ -280,9 +289,15 @@ def _settings_of(path: Path) -> dict[str, Any]:
         return stored | {'model': harmless(stored['model'])}
     if 'online_without_ddp' in content:
         return {'model': whole_config(convert_released(content))}
+    state = content.get('state_dict', content)
+    if not any(str(key).startswith('decoder.') for key in state):
+        raise ValueError(
+            f"the checkpoint '{path}' has no decoder of a VideoMAC, and an encoder alone "
+            'reconstructs nothing: give the checkpoint of a pre-training run'
+        )
     raise ValueError(
-        f"the checkpoint '{path}' does not carry the config of its run: give it, "
-        "Reconstructor(path, config='videomac_convnextv2-small_...')"
+        f"the checkpoint '{path}' does not carry the config of its run: give that as "
+        'well, as config= or --config'
     )
 
 
@@ -290,8 +305,8 @@ def _load(path: Path, settings: Mapping[str, Any]) -> VideoMAC:
     kind = settings.get('model', {}).get('type')
     if str(kind).split('.')[-1] != 'VideoMAC':
         raise ValueError(
-            f"'{path}' is of a {kind}, which reconstructs nothing; give the checkpoint "
-            'of a pre-training run (configs/videomac)'
+            f"'{path}' is of a {kind}, and only a VideoMAC can be drawn here: give the "
+            'checkpoint of a pre-training run of one (configs/videomac)'
         )
     model = fill_model(settings['model'], os.fspath(path))
     assert isinstance(model, VideoMAC)

@@ -21,6 +21,7 @@ from ..models.released_layout import convert_released
 from ..models.weights import misfits, misfits_as_text, read_state
 from ..utils import configs_root
 from ..utils.model_index import IndexedModel, indexed_models
+from ..utils.quiet import quiet_log
 from .build import build_network
 
 __all__ = ['fill_model', 'get_model', 'list_models', 'model_config']
@@ -183,7 +184,8 @@ def fill_model(config: Any, checkpoint: str | None) -> nn.Module:
     if checkpoint is None:
         initialise: Any = getattr(network, 'init_weights', None)
         if initialise is not None:
-            initialise()
+            with quiet_log():  # mmengine reports every parameter
+                initialise()
         return network
     state = _read(checkpoint)
     found = misfits(network, state)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..registry import MODELS
@@ -16,6 +17,8 @@ __all__ = ['check_encoder', 'encoder_config']
 
 #: Heads of the ViTs whose heads are not 64 channels wide, by width: ViT-H (MAE).
 HEADS = {1280: 16}
+#: The same for those of MoCo v3: ViT-S. MAE's and DINO's has 6.
+MOCO_V3_HEADS = {384: 12}
 SHOWN = 8
 
 
@@ -27,8 +30,9 @@ def encoder_config(
 
     Args:
         state: State dict in the layout of mmpretrain or of our released encoders.
-        num_heads: Heads of a ViT, which no shape tells; None: 64 channels each, and 16 of
-            80 for ViT-H, as the published networks have.
+        num_heads: Heads of a ViT, which no shape tells; None: as the published networks
+            have, that is 64 channels each, 16 of 80 for ViT-H, and 12 of 32 for the ViT-S
+            of MoCo v3, whose position embedding tells it.
 
     Returns:
         What to give as ``encoder=`` or ``backbone=``; None for networks other than
@@ -102,6 +106,27 @@ def _resnet(state: Mapping[str, Tensor]) -> dict[str, Any] | None:
     return dict(type='ReleasedResNet' if released else 'mmpretrain.ResNet', depth=depth)
 
 
+def _heads(positions: Tensor, width: int) -> int:
+    special = MOCO_V3_HEADS if _is_moco_v3(positions) else HEADS
+    return special.get(width, max(1, width // 64))
+
+
+def _is_moco_v3(positions: Tensor) -> bool:
+    """Whether positions, [1, 1 + h * w, C], are the fixed ones of MoCo v3.
+
+    They are MAE's with height and width exchanged: the slower index comes first.
+    """
+    side = math.isqrt(positions.shape[1] - 1)
+    quarter = positions.shape[2] // 4
+    if positions.shape != (1, 1 + side**2, 4 * quarter) or side < 2:
+        return False
+    rates = 10000.0 ** -(torch.arange(quarter) / max(quarter, 1))
+    angles = torch.arange(side)[:, None] * rates
+    table = torch.cat((angles.sin(), angles.cos()), dim=1)
+    expected = torch.cat((table.repeat_interleave(side, 0), table.repeat(side, 1)), dim=1)
+    return torch.allclose(positions[0, 1:].float(), expected, atol=1e-2)
+
+
 def _vit(state: Mapping[str, Tensor], num_heads: int | None) -> dict[str, Any]:
     kernel = state['patch_embed.projection.weight']
     width, patch = len(kernel), kernel.shape[-1]
@@ -112,7 +137,7 @@ def _vit(state: Mapping[str, Tensor], num_heads: int | None) -> dict[str, Any]:
         arch=dict(
             embed_dims=width,
             num_layers=_count(state, r'layers\.(\d+)\.'),
-            num_heads=num_heads or HEADS.get(width, max(1, width // 64)),
+            num_heads=num_heads or _heads(state['pos_embed'], width),
             feedforward_channels=len(state['layers.0.ffn.layers.0.0.bias']),
         ),
         img_size=side * patch,

@@ -73,6 +73,12 @@ _SPARK_PARTS = (
     (r'sparse_encoder\.sp_cnn\.(fc|head)\..*', 'classification head'),
 )
 _FCMAE_PARTS = ((r'(decoder\..*|proj\..*|pred\..*|mask_token)', 'decoder'),)
+#: Beside the encoder of MoCo v3, a ResNet or a ViT.
+_MOCO_V3_PARTS = (
+    (r'base_encoder\.(fc|head)\..*', 'projection of the pre-training'),
+    (r'momentum_encoder\..*', 'momentum encoder of the pre-training'),
+    (r'predictor\..*', 'predictor of the pre-training'),
+)
 _QKV = r'blocks\.0\.attn\.qkv\.weight'
 
 #: More particular formats come before those that their marks include.
@@ -144,8 +150,8 @@ FORMATS = (
         'vit',
         (_QKV, r'pos_embed'),
         vit.VIT,
-        vit.LEFT_OUT,
-        ('', 'backbone.', 'encoder.'),
+        (*vit.LEFT_OUT, *_MOCO_V3_PARTS),
+        ('', 'backbone.', 'encoder.', 'base_encoder.'),
     ),
     Format(
         'videomac',
@@ -159,8 +165,15 @@ FORMATS = (
         'resnet',
         (r'layer1\.0\.conv1\.weight', r'layer1\.0\.bn1\.running_mean'),
         resnet.RESNET,
-        (*resnet.HEADS, *own.HEADS),
-        ('module.encoder_q.', 'backbone.', 'encoder_q.0.', 'encoder_q.', ''),
+        (*resnet.HEADS, *own.HEADS, *_MOCO_V3_PARTS),
+        (
+            'module.encoder_q.',
+            'backbone.',
+            'encoder_q.0.',
+            'encoder_q.',
+            'base_encoder.',
+            '',
+        ),
     ),
     Format('mmpretrain', (r'.+',), own.ANY, own.HEADS, ('backbone.',)),
     Format(
@@ -182,7 +195,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     'rc-mae': ('vit',),
     'croc': ('vit',),
     'siammae': ('vit',),
-    'moco': ('resnet',),
+    'moco': ('resnet', 'vit'),
     'densecl': ('resnet',),
     'spark': ('spark', 'convnext', 'resnet'),
     'fcmae': ('fcmae', 'convnext'),

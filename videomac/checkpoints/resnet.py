@@ -1,4 +1,4 @@
-"""ResNets of torchvision, timm, MoCo, DenseCL and mmpretrain: one layout.
+"""ResNets of torchvision, timm, MoCo (v1 to v3), DenseCL and mmpretrain: one layout.
 
 They differ only in what the keys begin with and in the heads.
 """

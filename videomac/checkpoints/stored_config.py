@@ -9,7 +9,7 @@ from typing import Any
 
 from ..registry import MODELS
 
-__all__ = ['harmless', 'parse_config', 'stored_config']
+__all__ = ['harmless', 'parse_config', 'registered', 'stored_config']
 
 #: What names files or addresses to load; a checkpoint has the weights itself.
 LOADING = ('init_cfg', 'pretrained', 'checkpoint', 'checkpoint_path', 'weights')
@@ -111,17 +111,26 @@ def harmless(config: Any) -> Any:
     return config
 
 
-def _check_registered(kind: str) -> None:
-    """Check that a type is a name of our registry of models or of those above it."""
+def registered(kind: str) -> Any:
+    """Find what our registry of models, or one above it, has under a name.
+
+    Nothing is imported by its name. None if there is nothing.
+    """
     MODELS.import_from_location()
     scope, _, name = kind.rpartition('.')
     node: Any = MODELS
     while node is not None:
         node.import_from_location()
         if scope in ('', node.scope) and name in node.module_dict:
-            return
+            return node.module_dict[name]
         node = node.parent
-    raise ValueError(
-        f"the config in the file wants a '{kind}', which is not registered: import the "
-        'module that defines it, or give the config of the encoder yourself'
-    )
+    return None
+
+
+def _check_registered(kind: str) -> None:
+    """Check that a type is registered."""
+    if registered(kind) is None:
+        raise ValueError(
+            f"the config in the file wants a '{kind}', which is not registered: import "
+            'the module that defines it, or give the config of the encoder yourself'
+        )

@@ -1,4 +1,4 @@
-"""Vision transformers of images: DINO, MAE, RC-MAE, CrOC, SiamMAE, timm; DropMAE.
+"""Vision transformers of images: DINO, MAE and its kin, MoCo v3, timm; DropMAE.
 
 All name their parts as timm does. DropMAE has no class token, though its position
 embedding has a row for it, and adds a learnt embedding of the frame, x or z.

@@ -42,6 +42,7 @@ class DilatedAvgPool2d(nn.Module):
         self.register_buffer('window', window, persistent=False)
         self.padding = (dilation[0] * half[0], dilation[1] * half[1])
         self.dilation = dilation
+        self.kernel_size = self.window.shape[2], self.window.shape[3]
         self.area = kernel[0] * kernel[1]
         self.count_padding = count_padding
 
@@ -57,6 +58,11 @@ class DilatedAvgPool2d(nn.Module):
         channels = x.shape[1]
         kernel = self.window.to(x.dtype).expand(channels, -1, -1, -1)
         return F.conv2d(x, kernel, None, 1, self.padding, self.dilation, channels)
+
+    def spread(self, factor: int) -> None:
+        """Dilate the window further."""
+        self.padding = (factor * self.padding[0], factor * self.padding[1])
+        self.dilation = (factor * self.dilation[0], factor * self.dilation[1])
 
     def extra_repr(self) -> str:
         """Describe the window."""

@@ -19,7 +19,7 @@ __all__ = ['build_with_output_stride', 'set_output_stride']
 
 #: Side in pixels of the trial image: four cells at a stride of 64.
 TRIAL_SIZE = 256
-CHANGEABLE = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
+CHANGEABLE = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, DilatedAvgPool2d)
 
 
 @MODELS.register_module('OutputStride')
@@ -55,7 +55,9 @@ def set_output_stride(network: nn.Module, stride: int, dilate: bool = True) -> N
     see less of the image (Jabri et al., 2020, for label propagation).
 
     Which layers these are is measured, by running a copy without data on an image, and
-    not read off attributes, so that parallel branches (shortcuts) are treated alike.
+    not read off attributes, so that parallel branches (shortcuts) are treated alike. A
+    network whose stride was changed before is changed further: two steps down give what
+    one gives.
 
     Args:
         network: Made of torch's ``Conv2d``, ``MaxPool2d`` and ``AvgPool2d`` (or
@@ -69,11 +71,6 @@ def set_output_stride(network: nn.Module, stride: int, dilate: bool = True) -> N
     """
     if not isinstance(stride, int) or stride < 1:
         raise ValueError(f'stride must be a positive int, got {stride!r}')
-    for name, module in network.named_modules():
-        if any(isinstance(h, _Pad) for h in module._forward_pre_hooks.values()):
-            raise ValueError(
-                f'the stride of {name!r} has been changed before: build the network anew'
-            )
     trial = copy.deepcopy(network).to('meta')
     plan = _plan(trial, stride, dilate)
     if plan:
@@ -119,9 +116,14 @@ class _Layer:
 def _measure(network: nn.Module) -> list[_Layer]:
     """Run a network without data and write down its innermost layers, in order."""
     layers: list[_Layer] = []
+    given: list[tuple[Any, ...]] = []
 
-    def remember(name: str) -> Any:
-        def hook(module: nn.Module, args: tuple[Any, ...], out: Any) -> None:
+    def enter(module: nn.Module, args: tuple[Any, ...]) -> None:
+        given.append(args)
+
+    def leave(name: str) -> Any:
+        def hook(module: nn.Module, padded: tuple[Any, ...], out: Any) -> None:
+            args = given.pop()
             if args and all(
                 isinstance(x, Tensor) and x.dim() == 4 for x in (args[0], out)
             ):
@@ -132,7 +134,8 @@ def _measure(network: nn.Module) -> list[_Layer]:
 
     for name, module in network.named_modules():
         if not any(module.children()):
-            module.register_forward_hook(remember(name))
+            module.register_forward_pre_hook(enter, prepend=True)  # before its _Pad
+            module.register_forward_hook(leave(name))
     network.eval()
     kind = next(network.parameters(), torch.empty(0, device='meta'))
     with torch.no_grad():
@@ -232,18 +235,17 @@ def _apply(network: nn.Module, plan: Mapping[str, int]) -> None:
     """Take the strides of layers away and dilate them by the factors."""
     for name, factor in plan.items():
         module: Any = network.get_submodule(name)
+        if isinstance(module, DilatedAvgPool2d):  # of an earlier change
+            module.spread(factor)
+            continue
         kernel, own = as_pair(module.kernel_size), as_pair(getattr(module, 'dilation', 1))
         dilation = (factor * own[0], factor * own[1])
         # Cell i of the native map read a * own - padding from i * stride on.
         total = tuple(d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
-        if module.padding == 'same':
-            start = (total[0] // 2, total[1] // 2)
-        else:
-            native = as_pair(module.padding)
-            start = (factor * native[0], factor * native[1])
+        lead = _take_padding(module, kernel, own)
+        start = (factor * lead[0], factor * lead[1])
         end = (total[0] - start[0], total[1] - start[1])
         if isinstance(module, nn.AvgPool2d) and (factor > 1 or start != end):
-            lead = as_pair(module.padding)
             counted = module.count_include_pad and max(lead) > 0
             parent, _, child = name.rpartition('.')
             pool = DilatedAvgPool2d(kernel, lead, dilation, counted)
@@ -254,6 +256,19 @@ def _apply(network: nn.Module, plan: Mapping[str, int]) -> None:
         if not isinstance(module, nn.AvgPool2d):
             module.dilation = dilation
         _set_padding(module, start, end)
+
+
+def _take_padding(module: Any, kernel: Pair, dilation: Pair) -> Pair:
+    """Cells that a layer pads above and to the left; takes the hook for them away."""
+    if module.padding == 'same':
+        rows, cols = (d * (k - 1) // 2 for d, k in zip(dilation, kernel, strict=True))
+        return rows, cols
+    rows, cols = as_pair(module.padding)
+    for key, hook in list(module._forward_pre_hooks.items()):
+        if isinstance(hook, _Pad):
+            rows, cols = rows + hook.pad[2], cols + hook.pad[0]
+            del module._forward_pre_hooks[key]
+    return rows, cols
 
 
 def _set_padding(module: Any, start: Pair, end: Pair) -> None:

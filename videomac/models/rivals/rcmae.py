@@ -88,7 +88,8 @@ class RCMAE(TokenAutoencoder):
         Returns:
             ``loss_reconstruction`` and ``loss_consistency``, its weight included.
         """
-        images, size = inputs[:, 0], (inputs.shape[-2], inputs.shape[-1])
+        images = inputs[:, self.masked_frame]
+        size = (inputs.shape[-2], inputs.shape[-1])
         (grid,) = self.masking(len(inputs), size, 1, inputs.device)
         student = self.reconstruct(self, images, grid)
         with torch.no_grad():

@@ -32,6 +32,7 @@ class SiamMAE(TokenAutoencoder):
     """
 
     num_frames = 2
+    masked_frame = 1
 
     def reconstruct(self, past: Tensor, future: Tensor, grid: PatchGrid) -> Tensor:
         """Predict the pixels of every patch of the future frame.
@@ -53,7 +54,7 @@ class SiamMAE(TokenAutoencoder):
         Returns:
             ``loss_reconstruction``.
         """
-        past, future = inputs[:, 0], inputs[:, 1]
+        past, future = inputs[:, 0], inputs[:, self.masked_frame]
         size = (inputs.shape[-2], inputs.shape[-1])
         (grid,) = self.masking(len(inputs), size, 1, inputs.device)
         prediction = self.reconstruct(past, future, grid)

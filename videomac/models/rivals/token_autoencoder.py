@@ -33,6 +33,8 @@ class TokenAutoencoder(BaseModel):
 
     #: Frames of a sample.
     num_frames = 1
+    #: Which of them is masked; others are seen whole.
+    masked_frame = 0
 
     def __init__(
         self,
