@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -66,6 +67,25 @@ def test_draws_follow_the_seed() -> None:
         runs.append([data[i]['frame_indices'] for i in range(10)])
     assert runs[0] == runs[1] != runs[2]
     assert data.metainfo == dict(gap=4, max_gap=48, num_frames=2, num_videos=1)
+
+
+def test_description_names_all_frames_that_may_be_read() -> None:
+    """A worker that is lost cannot say which it had drawn."""
+    data = RandomGapPairDataset(FakeSource([20]), [], 2, 6)
+    (video,) = data.videos
+    names = tuple(f'{k}.jpg' for k in range(20))
+    torch.manual_seed(0)
+    for index in (0, 15, 17):
+        seconds = {data[index]['frame_indices'][1] for _ in range(200)}
+        first, last = min(seconds), max(seconds)
+        numbers, files = f'[{index}, {first}]', f'{index}.jpg, 0/{first}.jpg)'
+        if last > first:
+            numbers = f'frame {index} and one of {first} to {last})'
+            files = f'{index}.jpg and one of 0/{first}.jpg to {last}.jpg)'
+        assert numbers in data.describe(index)
+        data.videos = [replace(video, frames=names)]
+        assert files in data.describe(index)
+        data.videos = [video]
 
 
 @pytest.mark.parametrize('most', [3, 4.5, None])

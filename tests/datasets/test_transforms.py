@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as tvf
 
 from videomac.registry import TRANSFORMS
@@ -52,6 +53,23 @@ def test_frames_are_transformed_one_by_one(cfg: dict[str, Any]) -> None:
 def test_seed_decides(cfg: dict[str, Any]) -> None:
     frames = noise(2, 3, 40, 50)
     assert torch.equal(run(cfg, frames, 3), run(cfg, frames, 3))
+
+
+def test_crop_is_that_of_torchvision_and_says_where() -> None:
+    """The same draws and pixels, and the window that they come from."""
+    frames = noise(2, 3, 90, 70)
+    theirs = v2.RandomResizedCrop(24, scale=(0.2, 1.0), interpolation=3, antialias=True)
+    ours = TRANSFORMS.build(CROP)
+    for seed in range(5):
+        torch.manual_seed(seed)
+        done, state = ours({'frames': frames}), torch.get_rng_state()
+        torch.manual_seed(seed)
+        assert torch.equal(done['frames'], theirs(frames))
+        assert torch.equal(torch.get_rng_state(), state)
+        ((top, left, height, width),) = done['windows']
+        cut = frames[..., top : top + height, left : left + width]
+        resized = tvf.resize(cut, [24, 24], v2.InterpolationMode.BICUBIC)
+        assert torch.equal(done['frames'], resized)
 
 
 def test_crop_window_can_be_read_off_and_is_shared() -> None:

@@ -239,6 +239,17 @@ def test_evaluations(tmp_path: Path) -> None:
         write_report([run], run / 'r.html', evaluations=[tmp_path / 'none'])
 
 
+@pytest.mark.parametrize('place', ['', '20260102_000000/'])
+def test_a_test_in_the_work_dir_hides_nothing(tmp_path: Path, place: str) -> None:
+    """Config, environment and data are those of the training, also of older files."""
+    run = make_run(tmp_path / 'first')
+    expected, later = read_run_record(run), run / place
+    (later / 'vis_data').mkdir(parents=True)
+    (later / 'y.log').write_text('c - INFO - DAVIS-2017: 1 samples of a test\n')
+    (later / 'vis_data' / 'config.py').write_text('test_cfg = dict()')
+    assert read_run_record(run) == expected
+
+
 def test_names_are_text(tmp_path: Path) -> None:
     """What a folder or a config says cannot become a part of the page."""
     run = make_run(tmp_path / 'a<script>alert(1)</script>'.replace('/', '_'))

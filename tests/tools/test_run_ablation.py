@@ -21,7 +21,7 @@ from videomac.utils import configs_root, tools_root
 
 SCRIPT = tools_root() / 'analysis_tools' / 'run_ablation.py'
 tool = load_tool(SCRIPT)
-ROWS = {'1': 0.5, '2': 0.25, '4': 0.125, '8': 1.0}
+ROWS: dict[str, float | None] = {'1': 0.5, '2': 0.25, '4': 0.125, '8': 1.0}
 
 
 class Commands:
@@ -44,7 +44,7 @@ class Commands:
         assert command[3] == str(work.with_name('pretraining') / 'epoch_100.pth')
         score = ROWS[str(row)]
         names = ('J&F-Mean', 'J-Mean', 'F-Mean')
-        content = {
+        content: dict[str, Any] = {
             'global': dict.fromkeys(names, score),
             'per_object': {'camel_1': {}, 'gold-fish_1': {}, 'gold-fish_2': {}},
         }
@@ -95,6 +95,15 @@ def test_a_row_that_fails_is_tried_again(
     commands.ran.clear()
     assert tool.main(['decoder_depth']) == 0
     assert commands.ran == [('train.py', '2'), ('test.py', '2')]
+
+
+def test_a_score_that_is_no_number_was_not_measured(
+    commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JSON has null for the mean of nothing."""
+    monkeypatch.setitem(ROWS, '2', None)
+    assert tool.main(['decoder_depth', '--rows', '1', '2']) == 0
+    assert [row['J&F, measured'] for row in table()] == ['50.0', '-', '-', '-']
 
 
 def test_an_evaluation_that_fails_costs_no_training(

@@ -18,6 +18,7 @@ tool = load_tool(tools_root() / 'visualization' / 'vis_affinity.py')
 
 PROPAGATION = 'propagation/davis2017/videomac_resnet18_s8_davis2017.py'
 TRAINING = 'videomac/videomac_resnet18_8xb64-coslr-100e_ytvos.py'
+SPARK = 'rivals/spark_resnet50_8xb64-coslr-100e_ytvos.py'
 CLASSIFIER = """
 default_scope = 'mmpretrain'
 model = dict(
@@ -113,7 +114,11 @@ def test_where_weights_are_from() -> None:
         ({}, 'random weights'),
         ({'pretrained': False}, 'random weights'),
         ({'pretrained': True}, "weights of the config's network"),
-        ({'init_cfg': {'type': 'Pretrained'}}, "weights of the config's network"),
+        ({'init_cfg': {'type': 'TruncNormal', 'std': 0.1}}, 'random weights'),
+        (
+            {'init_cfg': {'type': 'Pretrained', 'checkpoint': 'a.pth'}},
+            "weights of the config's network",
+        ),
     ):
         assert tool.weights_note({'network': network | more}) == note
     named = {'network': network, 'checkpoint': 'https://x.org/a/b.pth'}
@@ -158,6 +163,8 @@ def test_bad_input(
         ([TRAINING, str(tmp_path / 'no.pth'), *frames], r'no\.pth'),
         ([TRAINING, *frames, '--range', '1', '0'], 'limits must rise'),
         ([TRAINING, *frames, '--out-stage', '9'], 'stage'),
+        ([TRAINING, *frames, '--device', 'gpu'], "the device 'gpu' cannot be used"),
+        ([SPARK, 'none', *frames], 'SparseResNet masks its input.* give ResNet in'),
         ([str(empty), *frames], r"empty\.py' has no model"),
         ([str(headless), *frames], r"neither a backbone nor an encoder; it has \['head'"),
     ):

@@ -44,6 +44,17 @@ def test_every_stage(
     assert 'masked, but reached</text>' in out.read_text()
 
 
+def test_patches_of_an_output_stride(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The encoder is that of the config, whose last cells are no larger than a patch."""
+    name = 'videomac/videomac_resnet50-patch16_8xb64-coslr-100e_ytvos.py'
+    args = ['--image-size', '64', '--patch-size', '16', '--out', str(tmp_path / 'x.png')]
+    tool.main([name, *args])
+    found = shares(capsys.readouterr().out)
+    assert found['visible'] == found['sparse'] == [0.25] * 4
+
+
 def test_first_convolution_against_brute_force(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -96,6 +96,25 @@ def test_reconstruction(
     assert np.abs(first - cells(sheet, 0)[0]).mean() < 12
 
 
+def test_same_mask(video: Path, tmp_path: Path) -> None:
+    """It matters where the model's masks differ between frames."""
+    model = config(masking=dict(type='RandomPatchMasking', ratio=0.5, symmetric=False))
+    path = tmp_path / 'asymmetric.pth'
+    cfg = Config(dict(default_scope='videomac', model=model))
+    content = dict(meta=dict(cfg=cfg.pretty_text), state_dict=build().state_dict())
+    torch.save(content, path)
+    args = [str(video), str(path), '--no-clip', '--size', '64', '--rows', '5']
+    kinds = []
+    for extra in ([], ['--same-mask']):
+        reconstruction.main([*args, '--out', str(tmp_path / 'x'), *extra])
+        sheet = np.asarray(Image.open(tmp_path / 'x.png'))
+        rows = [cells(sheet, row) for row in range(FRAMES)]
+        seen = [(row[1] == row[0]).all(-1).tobytes() for row in rows]
+        kinds.append(len(set(seen)))
+    assert kinds[0] > 1
+    assert kinds[1] == 1
+
+
 def test_reconstruction_of_pictures(video: Path, checkpoint: str, tmp_path: Path) -> None:
     """A single picture needs no clip; other shares and patches are taken."""
     out = tmp_path / 'x'
@@ -178,6 +197,9 @@ def test_bad_input(video: Path, checkpoint: str, tmp_path: Path) -> None:
         ([*two, '--size', 'big'], "--size must be pixels or 'original', got 'big'"),
         ([*two, '--rows', '0'], '--rows must be at least 1'),
         ([*two, '--patch-size', '20'], 'multiple of 32 pixels'),
+        # Before the checkpoint is read, and so before any frame is computed.
+        ([*two[:1], 'no.pth', '--fps', '0'], 'fps must be positive, got 0'),
+        ([*two[:1], 'no.pth', '--device', 'gpu'], "device 'gpu' cannot be used"),
     ):
         with pytest.raises(SystemExit, match=f'^vis_reconstruction.py: .*{message}'):
             reconstruction.main(args)
@@ -185,6 +207,10 @@ def test_bad_input(video: Path, checkpoint: str, tmp_path: Path) -> None:
         (two, 'give one of --mask, --box and --point$'),
         ([*two, '--box', '0', '0', '9', '9', '--mask', 'm.png'], 'not mask and box'),
         ([*two, '--box', '0', '0', '97', '9'], 'X0 < X1 <= 96'),
+        (
+            [str(video), 'no.pth', '--point', '1', '1', '--device', 'gpu'],
+            "^vis_propagation.py: the device 'gpu' cannot be used",
+        ),
         ([*two, '--point', '1', '1', '--strip', '0'], '--strip must be at least 1'),
         (
             [*two, '--point', '1', '1', '--config', 'x', '--topk', '3'],

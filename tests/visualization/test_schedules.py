@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from PIL import Image
 
 from tests.engine.tiny import runner_config
 from tests.tools.test_train_cli import load_tool
-from videomac.utils import tools_root
+from videomac.utils import find_config, merge_options, tools_root
 from videomac.visualization.run_log import read_run
 from videomac.visualization.schedules import (
     batches_per_epoch,
@@ -82,6 +83,50 @@ def test_batches_per_epoch(samples: int, drop_last: bool) -> None:
     loader: Any = DataLoader(data, 2, sampler=sampler, drop_last=drop_last)
     settings = dict(batch_size=2, drop_last=drop_last)
     assert batches_per_epoch(settings, samples, processes) == len(loader)
+
+
+def test_with_factors_the_log_calls_it_base_lr(tmp_path: Path) -> None:
+    """What is logged as lr is that of the first parameters."""
+    cfg = runner_config(tmp_path, 1)
+    cfg['train_cfg'] = LOOPS['iterations']
+    cfg['param_scheduler'] = SCHEDULERS['by iteration']
+    factors = dict(encoder=dict(lr_mult=0.25))
+    cfg['optim_wrapper']['paramwise_cfg'] = dict(custom_keys=factors)
+    cfg['default_hooks']['logger'] = dict(type='LoggerHook', interval=1)
+    cfg['log_processor'] = dict(by_epoch=False)
+    expected = schedules(cfg)['lr']
+    Runner.from_cfg(cfg).train()
+    logged = read_run(tmp_path)
+    assert [value for _, value in logged['base_lr']] == expected
+    assert [value for _, value in logged['lr']] == pytest.approx(
+        [0.25 * value for value in expected]
+    )
+
+
+def test_a_scheduler_that_never_runs_is_named() -> None:
+    """With the names by which the command line changes it."""
+    init_default_scope('videomac')
+    name = 'finetune/videomac_convnextv2-tiny_8xb128-amp-coslr-300e_in1k.py'
+    cfg = Config.fromfile(find_config(name))
+    cfg.train_cfg.max_epochs = 2
+    with pytest.raises(ValueError, match='begins after epoch 40') as caught:
+        schedules(cfg, 5)
+    assert str(caught.value) == (
+        'param_scheduler.1 (CosineAnnealingLR) begins after epoch 40, but the run ends '
+        'after epoch 2: let it begin earlier (warmup_epochs=NUMBER or '
+        'param_scheduler.1.begin=NUMBER), or train longer (max_epochs=NUMBER or '
+        'train_cfg.max_epochs=NUMBER)'
+    )
+    warm = dict(warmup_epochs=1)
+    merge_options(cfg, warm)
+    assert len(schedules(cfg, 5)['lr']) == 10
+    cfg.param_scheduler[0].update(begin=3)
+    with pytest.raises(ValueError, match=r'0 .*3, but ends after epoch 1.*0\.end=NUM'):
+        schedules(cfg, 5)
+    steps = dict(type='LinearLR', start_factor=0.5, by_epoch=False, begin=9)
+    few = dict(cfg, param_scheduler=[steps], train_cfg=dict(max_iters=9), shortcuts=None)
+    with pytest.raises(ValueError, match=r'after iteration 9.*train_cfg\.max_iters='):
+        schedules(few)
 
 
 def test_bad_input() -> None:

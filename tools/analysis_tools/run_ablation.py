@@ -31,7 +31,7 @@ from videomac.utils import CfgOptions, configs_root, merge_options, tools_root
 from videomac.utils.config_difference import config_difference, flatten_config
 
 TABLES = {name: table for name, table in paper_tables().items() if table.is_ablation}
-STOPPED = 75  # exit status of train.py that has saved and wants to go on
+STOPPED = 75  # exit status of train.py that was asked to stop and can be resumed
 SCRIPT = 'run_ablation.py'
 
 
@@ -226,8 +226,9 @@ def run_row(run: Run, gpus: int) -> None:
     if 'metrics' not in run.state:
         execute(commands(run, gpus)[1], run.folder / 'davis2017.log')
         scores = json.loads((run.folder / 'davis2017' / 'davis.json').read_text())
-        run.note(
-            metrics={name: 100 * scores['global'][key] for name, key in MEASURED.items()},
+        means = {name: scores['global'][key] for name, key in MEASURED.items()}
+        run.note(  # what is no number was not measured
+            metrics={k: 100 * mean for k, mean in means.items() if mean is not None},
             videos=len({name.rpartition('_')[0] for name in scores['per_object']}),
             date=time.strftime('%Y-%m-%d'),
             version=revision(),

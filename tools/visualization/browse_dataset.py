@@ -51,6 +51,8 @@ def draw(args: argparse.Namespace) -> str:
         dataset = DATASETS.build(settings) if settings else None
         masking = cfg.get('model', {}).get('masking')
         masks = None if masking is None else MODELS.build(masking)
+        # VideoMAC masks all frames; some rivals one, of which their class tells.
+        kind = None if masking is None else MODELS.get(cfg.model.type)
     if not isinstance(dataset, FramePairDataset):
         raise ValueError(
             f"'{args.config}' trains on {settings.get('type')}, not on frames of videos "
@@ -64,7 +66,9 @@ def draw(args: argparse.Namespace) -> str:
     samples = [
         sample
         for k, index in enumerate(indices)
-        for sample in training_samples(dataset, index, masks, args.seed + k)
+        for sample in training_samples(
+            dataset, index, masks, args.seed + k, getattr(kind, 'masked_frame', None)
+        )
     ]
     save_image(args.out, sample_sheet(samples))
     return (

@@ -17,8 +17,10 @@ from videomac.datasets.network_frames import NetworkFrames, network_size
 from videomac.datasets.propagation_base import IMAGENET_MEAN, IMAGENET_STD
 from videomac.datasets.sources.images import read_image
 from videomac.models.propagation import FeatureExtractor
+from videomac.models.random_weights import choose_weights, untrained
 from videomac.registry import MODELS
 from videomac.utils import CfgOptions, find_config, merge_options
+from videomac.utils.devices import usable_device
 from videomac.utils.quiet import quiet_log
 from videomac.visualization import affinity_sheet, save_image
 from videomac.visualization.affinity import check_inside, choose_points
@@ -37,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         'checkpoint',
         nargs='?',
-        help="weights; 'none' for random ones [those that the config gives]",
+        help="weights; 'none' for random ones [those of the config, else random]",
     )
     add('frame1', help='picture with the points')
     add('frame2', help='picture that is compared with them')
@@ -63,7 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     add('--prefix', help="beginning of the network's keys, such as target.encoder.")
     add('--out-stage', type=int, nargs='+', help='stage or stages [last, or of config]')
     add('--output-stride', type=int, help='pixels to a cell [native, or of config]')
-    add('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    add('--device', help='where to compute [a GPU if there is one]')
     add('--seed', type=int, default=0, help='of random weights [%(default)s]')
     add('--cfg-options', nargs='+', action=CfgOptions, metavar='KEY=VALUE')
     return parser
@@ -91,14 +93,13 @@ def extractor_config(cfg: Config, args: argparse.Namespace) -> dict[str, Any]:
         network = {'_scope_': scope, **backbone}
         backbone = ConfigDict(type=EXTRACTOR, network=network)
     asked = {
-        'checkpoint': args.checkpoint,
         'prefix': args.prefix,
         'out_stage': args.out_stage,
         'output_stride': args.output_stride,
     }
     backbone.update({key: value for key, value in asked.items() if value is not None})
-    if args.checkpoint == 'none':
-        backbone.checkpoint = None
+    if args.checkpoint is not None:
+        return choose_weights(backbone, args.checkpoint)
     return backbone
 
 
@@ -107,9 +108,8 @@ def weights_note(backbone: Mapping[str, Any]) -> str:
     if backbone.get('checkpoint'):
         return f'weights of {Path(backbone["checkpoint"]).name}'
     network = backbone['network']
-    if any(network.get(key) for key in ('pretrained', 'init_cfg', 'weights')):
-        return "weights of the config's network"
-    return 'random weights'
+    named = untrained(network) != network
+    return "weights of the config's network" if named else 'random weights'
 
 
 def prepare(cfg: Config, path: str, size: Sequence[int] | None) -> Tensor:
@@ -131,6 +131,7 @@ def draw(args: argparse.Namespace) -> str:
     Returns:
         What there is to say.
     """
+    device = usable_device(args.device)
     cfg = Config.fromfile(find_config(args.config))
     merge_options(cfg, args.cfg_options)
     paths = (args.frame1, args.frame2)
@@ -143,8 +144,8 @@ def draw(args: argparse.Namespace) -> str:
     torch.manual_seed(args.seed)
     network: nn.Module = MODELS.build(backbone)
     assert isinstance(network, FeatureExtractor)
-    network.to(args.device)
-    inputs = [prepare(cfg, path, args.size).to(args.device) for path in paths]
+    network.to(device)
+    inputs = [prepare(cfg, path, args.size).to(device) for path in paths]
     features = [network(image)[0] for image in inputs]
     cells = ' x '.join(map(str, features[0].shape[1:]))
     name = type(network.network).__name__

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from videomac.apis import load_encoder, open_video
-from videomac.apis.build import build_network, encoder_part
+from videomac.apis.build import build_network
 from videomac.apis.zoo import model_config
+from videomac.checkpoints.encoder_part import encoder_part
 from videomac.models import RandomPatchMasking
 from videomac.models.propagation.stages import choose_stages
 from videomac.models.weights import load_weights

@@ -82,9 +82,7 @@ def build_propagator(args: argparse.Namespace) -> Propagator:
         return Propagator(args.backbone, device=args.device, **settings)
     if settings:
         raise ValueError(f'--config has its own {", ".join(settings)}: give either')
-    weights = None if args.backbone == 'none' else args.backbone
-    options = {'model.backbone.checkpoint': weights}
-    return Propagator.from_config(args.config, options=options, device=args.device)
+    return Propagator.from_config(args.config, args.backbone, device=args.device)
 
 
 def first_labels(args: argparse.Namespace, size: tuple[int, int]) -> dict[str, Any]:

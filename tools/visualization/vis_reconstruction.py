@@ -5,14 +5,18 @@ import argparse
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from videomac.apis import Reconstructor, open_video
 from videomac.apis.reconstruction import Reconstruction
+from videomac.apis.video_input import Frames
 from videomac.utils.frame_range import frame_range
 from videomac.utils.quiet import quiet_log
 from videomac.visualization import save_image
+from videomac.visualization.clips import ClipWriter
 
 ROWS = 6
 
@@ -48,7 +52,8 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         '--same-mask',
         action='store_true',
-        help='hide the same patches in all frames, as training does in a pair',
+        help='hide the same patches in all frames, where the model was trained with '
+        'other ones in each (asymmetric masks)',
     )
     add('--seed', type=int, default=0, help='of the masks [%(default)s]')
     add(
@@ -71,6 +76,18 @@ def pick(result: Reconstruction, indices: Sequence[int]) -> Reconstruction:
     return Reconstruction(**{n: getattr(result, n)[list(indices)] for n in names})
 
 
+def shared_mask(
+    model: Reconstructor, video: Frames, args: argparse.Namespace, options: dict[str, Any]
+) -> NDArray[np.bool_] | None:
+    """The patches that all frames show; None where the masks see to that themselves."""
+    if not args.same_mask or getattr(model.model.masking, 'symmetric', False):
+        return None
+    first = model(
+        video, [0], mask_ratio=args.mask_ratio, seed=args.seed, progress=False, **options
+    )
+    return first.visible[0]
+
+
 def draw(args: argparse.Namespace) -> str:
     """Reconstruct and draw.
 
@@ -87,23 +104,16 @@ def draw(args: argparse.Namespace) -> str:
     video = open_video(args.video, args.frames)
     if args.no_clip or len(video) == 1:
         video = open_video(video, spread(len(video), args.rows))
+    clip = None
+    if len(video) > 1 and not args.no_clip:
+        clip = ClipWriter(args.out, len(video), args.fps)
     model = Reconstructor(args.checkpoint, args.config, args.device)
-    visible = None
     options = dict(size=size, patch_size=args.patch_size)
-    if args.same_mask:
-        first = model(
-            video,
-            [0],
-            mask_ratio=args.mask_ratio,
-            seed=args.seed,
-            progress=False,
-            **options,
-        )
-        visible = first.visible[0]
+    visible = shared_mask(model, video, args, options)
     result = model(
         video,
         visible=visible,
-        mask_ratio=None if args.same_mask else args.mask_ratio,
+        mask_ratio=args.mask_ratio if visible is None else None,
         seed=args.seed,
         network=args.network,
         **options,
@@ -112,8 +122,10 @@ def draw(args: argparse.Namespace) -> str:
     shown = pick(result, spread(len(result), args.rows))
     save_image(grid, shown.sheet())
     made = [str(grid)]
-    if len(result) > 1 and not args.no_clip:
-        made.append(str(result.save_clip(args.out, args.fps)))
+    if clip is not None:
+        for index in range(len(result)):
+            clip.add(result.row(index))
+        made.append(str(clip.close()))
     hidden = ~result.visible
     error = np.abs(result.prediction.astype(np.float64) - result.original)
     patch = result.original.shape[1] // hidden.shape[1]

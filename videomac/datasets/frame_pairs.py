@@ -196,11 +196,31 @@ class FramePairDataset(Dataset[Any]):
     def describe(self, index: int) -> str:
         """Name a sample and its files for a person to find."""
         video, indices = self.locate(index)
-        if video.frames:
-            where = ', '.join(os.path.join(video.path, video.frames[i]) for i in indices)
-        else:
-            where = f'{video.path}, frames {indices}'
+        where = self._where(video, indices)
         return printable(f"sample {index} of video '{video.name}' ({where})")
+
+    def _where(self, video: VideoRecord, indices: list[int]) -> str:
+        """Name the files of a sample, or the file and the frames in it."""
+        if not video.frames:
+            return f'{video.path}, frames {indices}'
+        return ', '.join(os.path.join(video.path, video.frames[i]) for i in indices)
+
+    def read(self, index: int) -> Any:
+        """Read a sample; like ``self[index]``, but nothing takes its place.
+
+        Args:
+            index: Number of the sample.
+
+        Returns:
+            What the pipeline makes of the sample; a list if ``repeats`` is above 1.
+
+        Raises:
+            IndexError: ``index`` is out of range.
+            UnreadableVideoError: The sample cannot be read.
+        """
+        video, indices = self.locate(index)
+        self._draws += 1
+        return self._make(video, indices)
 
     def __getitem__(self, index: int) -> Any:
         """Read a sample, or another one in its place if it cannot be read.
@@ -216,11 +236,9 @@ class FramePairDataset(Dataset[Any]):
             RuntimeError: Too many samples cannot be read.
         """
         for attempt in range(self.max_refetch):
-            video, indices = self.locate(index)
-            self._draws += 1
             try:
                 with self.reading.at(index):
-                    return self._make(video, indices)
+                    return self.read(index)
             except UnreadableVideoError as error:
                 self._note(error)
                 index = self._replacement(index, attempt)

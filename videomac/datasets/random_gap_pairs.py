@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -62,6 +63,21 @@ class RandomGapPairDataset(FramePairDataset):
     def _make(self, video: VideoRecord, indices: list[int]) -> Any:
         """Draw the second frame, then read both."""
         first = indices[0]
-        most = min(self.max_gap, video.num_frames - 1 - first)
+        most = self._farthest(video, first) - first
         gap = int(torch.randint(self.gap, most + 1, ()))
         return super()._make(video, [first, first + gap])
+
+    def _farthest(self, video: VideoRecord, first: int) -> int:
+        """The last frame that a first one can be paired with."""
+        return min(first + self.max_gap, video.num_frames - 1)
+
+    def _where(self, video: VideoRecord, indices: list[int]) -> str:
+        """Name the first frame, and those of which the second is one."""
+        first, nearest = indices
+        farthest = self._farthest(video, first)
+        if farthest == nearest:
+            return super()._where(video, indices)
+        if not video.frames:
+            return f'{video.path}, frame {first} and one of {nearest} to {farthest}'
+        names = (os.path.join(video.path, video.frames[i]) for i in (first, nearest))
+        return f'{" and one of ".join(names)} to {video.frames[farthest]}'

@@ -10,6 +10,7 @@ from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from ..models.random_weights import untrained
 from ..utils.distributed import prepare_cpu_processes
 
 __all__ = ['evaluate_images', 'is_image_config']
@@ -42,7 +43,10 @@ def evaluate_images(cfg: Config, checkpoint: str | None = None) -> dict[str, flo
             "give the checkpoint of a fine-tuning run, or 'none' for random weights"
         )
     named = None if checkpoint == 'none' else checkpoint
-    if checkpoint == 'none' or (knn and named):
+    if checkpoint == 'none':
+        cfg.model.backbone = untrained(cfg.model.backbone)
+        cfg.load_from = None
+    elif knn and named:
         cfg.model.backbone.init_cfg.checkpoint = named
     # What only trains is not built; nor would the data for it have to be there.
     for name in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler'):

@@ -84,13 +84,16 @@ def read_run_record(folder: str | os.PathLike[str], name: str = '') -> RunRecord
     root = Path(folder)
     files = scalar_files(root)
     scalars = read_run(root)
-    text = _newest_text([*root.glob('*/vis_data/config.py'), *root.glob('config.py')])
-    text = text or _newest_text(list(root.glob('*.py')))
+    # Of what trained: a test that shares the work dir leaves a config and a log, too.
+    configs = [path for file in files for path in file.parent.glob('config.py')]
+    configs = configs or [*root.glob('*/vis_data/config.py'), *root.glob('config.py')]
+    text = _newest_text(configs or list(root.glob('*.py')))
     try:
         config = parse_config(text)
     except ValueError:  # shown as it is
         config = {}
-    log = _newest_text([*root.glob('*/*.log'), *root.glob('*.log')])
+    logs = [path for file in files for path in _start_folder(file).glob('*.log')]
+    log = _newest_text(logs or [*root.glob('*/*.log'), *root.glob('*.log')])
     found: dict[int, Path] = {}
     for start in files:  # a later start takes the place of an earlier one
         for path in start.parent.glob('vis_image/reconstruction_*.png'):
@@ -110,6 +113,12 @@ def read_run_record(folder: str | os.PathLike[str], name: str = '') -> RunRecord
         reconstructions=dict(sorted(found.items())),
         pictures=sorted(pictures),
     )
+
+
+def _start_folder(scalars: Path) -> Path:
+    """Folder of the log that goes with ``<timestamp>/vis_data/scalars.json``."""
+    folder = scalars.parent
+    return folder.parent if folder.name == 'vis_data' else folder
 
 
 def _newest_text(paths: list[Path]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from mmengine.dataset import Compose
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from ..datasets import FramePairDataset
-from ..datasets.transforms import FramesRandomResizedCrop
+from ..datasets.sources import EncodedFrames
 from .reconstruction import GREY
 
 __all__ = ['TrainingSample', 'sample_sheet', 'training_samples']
@@ -34,18 +36,19 @@ class TrainingSample:
 
     Attributes:
         video: Name of the video.
-        indices: Numbers of the frames in it.
-        frames: The whole frames, uint8 [T, H, W, 3].
-        window: Top, left, height and width of the crop in them, in pixels; None if the
-            pipeline does not begin with a random crop.
-        inputs: What the pipeline makes of them, uint8 [T, h, w, 3].
+        indices: Numbers of the N frames in it.
+        frames: The whole frames, uint8 [N, H, W, 3].
+        windows: Top, left, height and width of each crop in them, in pixels; none if
+            the pipeline does not begin with a random crop.
+        inputs: What the pipeline makes of them, uint8 [T, h, w, 3]; T is N unless it
+            makes several views of a frame.
         visible: Which pixels the encoder sees, bool [T, h, w]; None without masks.
     """
 
     video: str
     indices: tuple[int, ...]
     frames: Picture
-    window: Window | None
+    windows: tuple[Window, ...]
     inputs: Picture
     visible: NDArray[np.bool_] | None
 
@@ -55,6 +58,7 @@ def training_samples(
     index: int,
     masking: Callable[..., Any] | None = None,
     seed: int = 0,
+    masked_frame: int | None = None,
 ) -> list[TrainingSample]:
     """Read a sample as a worker of the data loader does.
 
@@ -62,7 +66,8 @@ def training_samples(
         dataset: The training data.
         index: Number of the sample.
         masking: The masking generator of the model.
-        seed: Of crops, flips and masks; torch's generator is left as it was.
+        seed: Of gaps, crops, flips and masks; torch's generator is left as it was.
+        masked_frame: The only frame that the model masks; None for all of them.
 
     Returns:
         One; as many as the data set's ``repeats`` if that is above 1.
@@ -71,54 +76,68 @@ def training_samples(
         IndexError: There is no such sample.
         UnreadableVideoError: The frames cannot be read.
     """
-    video, indices = dataset.locate(index)
-    frames = np.ascontiguousarray(dataset.source.read(video, indices))
+    watched = copy.copy(dataset)
+    watched.pipeline = noting = _NotingPipeline(dataset.pipeline.transforms)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        windows = _windows(dataset, frames)
-        torch.manual_seed(seed)  # again, for what really happens
-        read = dataset[index]
+        read = watched.read(index)
         items = read if isinstance(read, list) else [read]
         found = []
-        for window, item in zip(windows, items, strict=True):
+        for given, item in zip(noting.given, items, strict=True):
             inputs = item['inputs']
             visible = None
             if masking is not None:
-                size = (int(inputs.shape[-2]), int(inputs.shape[-1]))
-                grids = masking(1, size, len(inputs), 'cpu')
-                visible = np.stack(
-                    [g.cell_mask(g.patch_size, g.patch_size)[0].numpy() for g in grids]
-                )
+                visible = _visible(masking, inputs.shape, masked_frame)
             pixels = inputs.permute(0, 2, 3, 1).contiguous().numpy()
-            found.append(
-                TrainingSample(
-                    video.name, tuple(indices), frames, window, pixels, visible
-                )
-            )
+            found.append(TrainingSample(**given, inputs=pixels, visible=visible))
     return found
 
 
-def _windows(dataset: FramePairDataset, frames: Picture) -> list[Window | None]:
-    """The windows that the pipeline will draw from the present random state."""
-    first = dataset.pipeline.transforms[0] if dataset.pipeline.transforms else None
-    if not isinstance(first, FramesRandomResizedCrop):
-        return [None] * dataset.repeats
-    windows: list[Window | None] = []
-    tensor = torch.from_numpy(frames).permute(0, 3, 1, 2)
-    for _ in range(dataset.repeats):
-        state = torch.get_rng_state()
-        windows.append(first.draw_window((frames.shape[1], frames.shape[2])))
-        if dataset.repeats > 1:  # draws what comes before the next window
-            torch.set_rng_state(state)
-            dataset.pipeline({'frames': tensor, 'video': '', 'frame_indices': []})
-    return windows
+class _NotingPipeline(Compose):
+    """A pipeline that notes what it is given, and what its first step cuts out."""
+
+    def __init__(self, transforms: Sequence[Callable[..., Any]]) -> None:
+        super().__init__(transforms)
+        self.given: list[dict[str, Any]] = []
+
+    def __call__(self, results: dict[str, Any]) -> Any:
+        """Run the steps."""
+        frames = results['frames']
+        if isinstance(frames, EncodedFrames):
+            # A copy: what is decoded whole would not be decoded in part any more.
+            frames = EncodedFrames(frames.paths, frames.files).decode()
+        notes = dict(
+            video=results['video'],
+            indices=tuple(results['frame_indices']),
+            frames=frames.permute(0, 2, 3, 1).numpy().copy(),
+            windows=(),
+        )
+        self.given.append(notes)
+        for number, step in enumerate(self.transforms):
+            results = step(results)
+            if number == 0:
+                notes['windows'] = tuple(results.get('windows', ()))
+        return results
+
+
+def _visible(
+    masking: Callable[..., Any], shape: Sequence[int], masked_frame: int | None
+) -> NDArray[np.bool_]:
+    """Draw masks for inputs of a shape [T, 3, h, w]; True is visible, [T, h, w]."""
+    size = (int(shape[-2]), int(shape[-1]))
+    frames = range(shape[0]) if masked_frame is None else [masked_frame]
+    visible = np.ones((shape[0], *size), bool)
+    grids = masking(1, size, len(frames), 'cpu')
+    for frame, grid in zip(frames, grids, strict=True):
+        visible[frame] = grid.cell_mask(grid.patch_size, grid.patch_size)[0].numpy()
+    return visible
 
 
 def sample_sheet(samples: Sequence[TrainingSample]) -> Picture:
     """Draw samples one below the other.
 
-    In a row are the whole frames with the window that was cut out, then what the model
-    is given, then what its encoder sees of that.
+    In a row are the whole frames with what was cut out of them, then what the model is
+    given, then what its encoder sees of that.
 
     Raises:
         ValueError: There is no sample.
@@ -139,7 +158,7 @@ def sample_sheet(samples: Sequence[TrainingSample]) -> Picture:
 def _row(sample: TrainingSample) -> Image.Image:
     """One sample under its caption."""
     tall = max(LEAST_HEIGHT, sample.inputs.shape[1])
-    whole = [_framed(frame, sample.window) for frame in sample.frames]
+    whole = [_framed(frame, sample.windows) for frame in sample.frames]
     groups = [('whole frames', whole), ('input', list(sample.inputs))]
     if sample.visible is not None:
         seen = np.where(sample.visible[..., None], sample.inputs, round(255 * GREY))
@@ -153,8 +172,7 @@ def _row(sample: TrainingSample) -> Image.Image:
     place = Path(sample.video)
     name = place.name if place.is_absolute() else sample.video
     caption = f'{name}: frames {frames}'
-    if sample.window is not None:
-        top, left, high, wide = sample.window
+    for top, left, high, wide in sample.windows:
         caption += f'; {wide} x {high} pixels from ({left}, {top})'
     draw.text((0, CAPTION / 2), caption, DARK, font, 'lm')
     left = 0
@@ -167,15 +185,15 @@ def _row(sample: TrainingSample) -> Image.Image:
     return canvas.crop((0, 0, left - WIDE_GAP - GAP, canvas.height))
 
 
-def _framed(frame: Picture, window: Window | None) -> Picture:
-    """Mark a window in a frame."""
-    if window is None:
-        return frame
-    top, left, height, width = window
+def _framed(frame: Picture, windows: Sequence[Window]) -> Picture:
+    """Mark windows in a frame."""
     line = max(1, round(min(frame.shape[:2]) / 100))
-    corner = (left + width - 1, top + height - 1)
-    marked = cv2.rectangle(frame.copy(), (left, top), corner, (0, 0, 0), line + 2)
-    return np.asarray(cv2.rectangle(marked, (left, top), corner, FRAME, line), np.uint8)
+    marked = frame.copy()
+    for top, left, height, width in windows:
+        corner = (left + width - 1, top + height - 1)
+        cv2.rectangle(marked, (left, top), corner, (0, 0, 0), line + 2)
+        cv2.rectangle(marked, (left, top), corner, FRAME, line)
+    return marked
 
 
 def _fit(picture: Picture, height: int) -> Image.Image:

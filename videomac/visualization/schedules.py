@@ -69,7 +69,7 @@ def schedules(
     epoch: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, list[float]]:
-    """Compute what a run would log.
+    """Compute the schedules of a run.
 
     Args:
         cfg: The whole config.
@@ -78,10 +78,14 @@ def schedules(
 
     Returns:
         ``lr``, and with a target network ``target_momentum``, of each iteration: entry
-        ``i`` is what the log has for iteration ``i + 1``.
+        ``i`` is what the log has for iteration ``i + 1``. ``lr`` is that of parameters
+        without a factor of their own. A log has it as ``base_lr`` if there are several
+        groups of parameters; its ``lr`` is that of the first group, and with layer-wise
+        decay much lower.
 
     Raises:
-        ValueError: The config lacks what it takes; see :func:`run_length`.
+        ValueError: The config lacks what it takes, see :func:`run_length`; or a
+            scheduler begins when it should have ended.
     """
     total = run_length(cfg, epoch)
     settings = cfg.get('optim_wrapper', {}).get('optimizer', {})
@@ -113,8 +117,9 @@ def _learning_rates(
     by_epoch: list[Any] = []
     by_iteration: list[Any] = []
     with quiet_log():  # a note for each scheduler that is converted
-        for part in [parts] if isinstance(parts, Mapping) else parts:
-            scheduler = _build(dict(part), optimizer, cfg['train_cfg'], total, epoch)
+        listed = [parts] if isinstance(parts, Mapping) else parts
+        for number, part in enumerate(listed):
+            scheduler = _build(cfg, number, dict(part), optimizer, total, epoch)
             (by_epoch if scheduler.by_epoch else by_iteration).append(scheduler)
         values = []
         for i in range(total):
@@ -131,9 +136,10 @@ def _learning_rates(
 
 
 def _build(
+    cfg: Mapping[str, Any],
+    number: int,
     part: dict[str, Any],
     optimizer: OptimWrapper,
-    loop: Mapping[str, Any],
     total: int,
     epoch: int | None,
 ) -> Any:
@@ -145,10 +151,40 @@ def _build(
             'which must be given, or its number of samples'
         )
     # A loop of iterations is one epoch to the Runner.
-    part.setdefault('end', loop.get('max_epochs', 1) if by_epoch else total)
+    last = cfg['train_cfg'].get('max_epochs', 1) if by_epoch else total
+    if part.get('begin', 0) >= part.get('end', last):
+        raise ValueError(_never_runs(cfg, number, part, last))
+    part.setdefault('end', last)
     return PARAM_SCHEDULERS.build(
         part, default_args=dict(optimizer=optimizer, epoch_length=epoch)
     )
+
+
+def _never_runs(
+    cfg: Mapping[str, Any], number: int, part: Mapping[str, Any], last: int
+) -> str:
+    """Say of a scheduler that ends before it begins what can be changed."""
+    place = f'param_scheduler.{number}'
+    unit = 'epoch' if part.get('by_epoch', True) else 'iteration'
+    begin, end = part.get('begin', 0), part.get('end')
+    if end is None:
+        length = 'max_epochs' if cfg['train_cfg'].get('max_epochs') else 'max_iters'
+        ends = f'the run ends after {unit} {last}'
+        advice = f'train longer ({_options(cfg, f"train_cfg.{length}")})'
+    else:
+        ends = f'ends after {unit} {end}'
+        advice = f'end it later ({_options(cfg, f"{place}.end")})'
+    return (
+        f'{place} ({part.get("type")}) begins after {unit} {begin}, but {ends}: let it '
+        f'begin earlier ({_options(cfg, f"{place}.begin")}), or {advice}'
+    )
+
+
+def _options(cfg: Mapping[str, Any], place: str) -> str:
+    """How the command line may set a value: itself, or by a shortcut of the config."""
+    shortcuts = cfg.get('shortcuts') or {}
+    names = [name for name, places in shortcuts.items() if place in places]
+    return ' or '.join(f'{name}=NUMBER' for name in (*names, place))
 
 
 def plot_schedules(found: Mapping[str, Sequence[float]], path: str | Path) -> None:

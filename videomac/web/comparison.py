@@ -99,7 +99,7 @@ def compare_reconstruction(
 
     Raises:
         FileNotFoundError: If a model's file is gone.
-        ValueError: If there is no such frame, or a model reconstructs nothing.
+        ValueError: If there is no such frame, or a model is no VideoMAC.
     """
     first, second = (
         reconstruct_frame(clip, index, source, ratio, seed) for source in sources

@@ -83,7 +83,7 @@ def load_reconstructor(source: str) -> Reconstructor:
 
     Raises:
         FileNotFoundError: If the file is gone.
-        ValueError: If it cannot be loaded, or is of a model that reconstructs nothing.
+        ValueError: If it cannot be loaded, or is of no VideoMAC.
     """
     return _reconstructor(source, _stamp(source))
 

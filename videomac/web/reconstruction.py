@@ -53,7 +53,7 @@ def patch_sizes(source: str) -> tuple[list[int], int]:
 
     Raises:
         FileNotFoundError: If the model's file is gone.
-        ValueError: If it reconstructs nothing.
+        ValueError: If it is no VideoMAC.
     """
     model = load_reconstructor(source).model
     cell = int(model.decoder.cell_size)  # type: ignore[arg-type]

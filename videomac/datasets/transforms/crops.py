@@ -9,7 +9,7 @@ from mmcv.transforms import BaseTransform
 
 from videomac.registry import TRANSFORMS
 
-from .frames import FramesRandomResizedCrop, Results
+from .frames import FramesRandomResizedCrop, Results, Window
 
 __all__ = ['FramesGlobalLocalCrops']
 
@@ -47,6 +47,10 @@ class FramesGlobalLocalCrops(BaseTransform):
     def transform(self, results: Results) -> Results:
         """Turn ``frames`` ``[1, 3, H, W]`` into ``[2, 3, *size]``, global view first.
 
+        Returns:
+            The results with ``windows``, top, left, height and width of the two views in
+            pixels of the frame; those of the local one are rounded.
+
         Raises:
             ValueError: The sample has several frames.
         """
@@ -56,12 +60,30 @@ class FramesGlobalLocalCrops(BaseTransform):
                 f'FramesGlobalLocalCrops makes two views of one frame, got {len(frames)} '
                 'frames: set num_frames=1 of the data set'
             )
-        views = []
+        views, windows = [], []
         for crop in self.crops:
-            frames = crop.transform(dict(frames=frames))['frames']
+            cut = crop.transform(dict(frames=frames))
+            frames = cut['frames']
             views.append(frames)
+            windows += cut['windows']
+        outer, inner = windows
         results['frames'] = torch.cat(views)
+        results['windows'] = [outer, _within(outer, inner, views[0].shape[-2:])]
         return results
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(crops={self.crops})'
+
+
+def _within(outer: Window, inner: Window, size: Sequence[int]) -> Window:
+    """Place a window in what another one was cut out of.
+
+    Args:
+        outer: Top, left, height and width of a view in the frame.
+        inner: The same of a window in that view.
+        size: Height and width of the view.
+    """
+    scale = outer[2] / size[0], outer[3] / size[1]
+    top, left = (outer[k] + round(inner[k] * scale[k]) for k in (0, 1))
+    height, width = (max(1, round(inner[k + 2] * scale[k])) for k in (0, 1))
+    return top, left, height, width

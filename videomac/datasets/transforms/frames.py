@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 Results = dict[str, Any]
+Window = tuple[int, int, int, int]  # top, left, height and width in pixels
 
 
 def _size(size: int | Sequence[int]) -> tuple[int, int]:
@@ -92,7 +93,7 @@ class FramesRandomResizedCrop(BaseTransform):
             antialias=True,
         )
 
-    def draw_window(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    def draw_window(self, size: tuple[int, int]) -> Window:
         """Draw a window as :meth:`transform` does.
 
         Args:
@@ -107,14 +108,24 @@ class FramesRandomResizedCrop(BaseTransform):
         return window['top'], window['left'], window['height'], window['width']
 
     def transform(self, results: Results) -> Results:
-        """Crop ``frames`` ``[T, 3, H, W]``, or encoded, to ``[T, 3, *size]``."""
+        """Crop ``frames`` ``[T, 3, H, W]``, or encoded, to ``[T, 3, *size]``.
+
+        Returns:
+            The results with ``windows``, a list of the one window that was cut out of
+            all frames: top, left, height and width in their pixels.
+        """
         frames = results['frames']
-        if isinstance(frames, EncodedFrames):
-            window = self.draw_window(frames.size)
-            mode = self._crop.interpolation.value
-            results['frames'] = frames.crop(window, self._crop.size, mode)
+        encoded = isinstance(frames, EncodedFrames)
+        H, W = frames.size if encoded else frames.shape[-2:]
+        window = self.draw_window((H, W))
+        size, mode = self._crop.size, self._crop.interpolation
+        if encoded:
+            results['frames'] = frames.crop(window, size, mode.value)
         else:
-            results['frames'] = self._crop(frames)
+            results['frames'] = tvf.resized_crop(
+                frames, *window, size, mode, antialias=True
+            )
+        results['windows'] = [window]
         return results
 
     def __repr__(self) -> str:
