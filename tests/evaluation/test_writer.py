@@ -158,9 +158,13 @@ def test_what_is_no_prediction_is_not_replaced(
     frame = tmp_path / 'out/goat/00000.jpg'
     frame.parent.mkdir(parents=True)
     frame.write_bytes(b'a goat')
+    writer = PredictionWriter(tmp_path / 'out')
     with pytest.raises(ValueError, match=r"goat' is the place .* holds '00000\.jpg'"):
-        PredictionWriter(tmp_path / 'out').write(goat, {'masks': SQUARES})
+        writer.write(goat, {'masks': SQUARES})
     assert frame.read_bytes() == b'a goat'
+    frame.rename(frame.with_name('.DS_Store'))  # of a file manager that was there
+    writer.write(goat, {'masks': SQUARES})
+    assert writer.is_done(goat)
 
 
 def test_another_run_is_not_mixed_in(goat: PropagationVideo, tmp_path: Path) -> None:

@@ -75,3 +75,6 @@ def test_it_knows_what_it_shows(davis: DAVISDataset, tmp_path: Path) -> None:
     assert not painter.shows(video, {'masks': [*SQUARES[:4], SQUARES[0]]})
     (tmp_path / 'show/alpha/00001.jpg').unlink()
     assert not painter.shows(video, {'masks': SQUARES})
+    (tmp_path / 'show/alpha/.DS_Store').touch()  # of a file manager that was there
+    painter.paint(video, {'masks': SQUARES})
+    assert painter.shows(video, {'masks': SQUARES})

@@ -85,7 +85,10 @@ class PropagationPainter:
             return
         # A killed painter leaves the clip in the partial folder.
         begun = clip or partial_folder(self.out_dir, video).is_dir()
-        painted = final.is_dir() and all(p.suffix == '.jpg' for p in final.iterdir())
+        # Hidden files are the file manager's.
+        painted = final.is_dir() and all(
+            p.suffix == '.jpg' or p.name.startswith('.') for p in final.iterdir()
+        )
         own = frames is not None and final.resolve() == Path(frames).resolve()
         if own or not (begun and painted):
             raise ValueError(
