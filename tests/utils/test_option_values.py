@@ -44,7 +44,7 @@ def test_lists_and_numbers_are_those_of_mmengine(text: str) -> None:
         ("a.videos='None'", 'None'),
         ('a.videos=None', None),
         ('a.videos=(1,2)', ('1', '2')),
-        ('a.data_root=/tmp/my data', '/tmp/my data'),
+        ('a.data_root=/data/my videos', '/data/my videos'),
         ('data_root=/data/a,b', '/data/a,b'),
         ("data_root='/data/a,b'", '/data/a,b'),
         ('a.source.data_root=[2017,b]', ['2017', 'b']),
