@@ -16,7 +16,7 @@ from videomac.apis.video_input import Frames
 from videomac.utils.frame_range import frame_range
 from videomac.utils.quiet import quiet_log
 from videomac.visualization import save_image
-from videomac.visualization.clips import ClipWriter
+from videomac.visualization.clips import check_fps
 
 ROWS = 6
 
@@ -104,9 +104,9 @@ def draw(args: argparse.Namespace) -> str:
     video = open_video(args.video, args.frames)
     if args.no_clip or len(video) == 1:
         video = open_video(video, spread(len(video), args.rows))
-    clip = None
-    if len(video) > 1 and not args.no_clip:
-        clip = ClipWriter(args.out, len(video), args.fps)
+    moves = len(video) > 1 and not args.no_clip
+    if moves:
+        check_fps(args.fps)  # now rather than after the work
     model = Reconstructor(args.checkpoint, args.config, args.device)
     options = dict(size=size, patch_size=args.patch_size)
     visible = shared_mask(model, video, args, options)
@@ -122,10 +122,8 @@ def draw(args: argparse.Namespace) -> str:
     shown = pick(result, spread(len(result), args.rows))
     save_image(grid, shown.sheet())
     made = [str(grid)]
-    if clip is not None:
-        for index in range(len(result)):
-            clip.add(result.row(index))
-        made.append(str(clip.close()))
+    if moves:
+        made.append(str(result.save_clip(args.out, args.fps)))
     hidden = ~result.visible
     error = np.abs(result.prediction.astype(np.float64) - result.original)
     patch = result.original.shape[1] // hidden.shape[1]

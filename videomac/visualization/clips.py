@@ -14,7 +14,7 @@ from mmengine.logging import print_log
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ['ClipWriter', 'mp4_works']
+__all__ = ['ClipWriter', 'check_fps', 'mp4_works']
 
 CODEC = 'libx264'  # H.264, which every browser plays; comes with PyAV's wheels
 PIXELS = 'yuv420p'  # players refuse H.264 with more colours than this
@@ -46,6 +46,19 @@ def _obstacle() -> str | None:
     return None
 
 
+def check_fps(fps: float) -> None:
+    """Check the speed of a clip.
+
+    Args:
+        fps: Frames a second.
+
+    Raises:
+        ValueError: It is not positive.
+    """
+    if fps <= 0:
+        raise ValueError(f'fps must be positive, got {fps}')
+
+
 class ClipWriter:
     """Writes a clip frame by frame.
 
@@ -68,8 +81,7 @@ class ClipWriter:
     def __init__(
         self, stem: str | Path, frames: int, fps: float = 12.0, mp4: bool | None = None
     ) -> None:
-        if fps <= 0:
-            raise ValueError(f'fps must be positive, got {fps}')
+        check_fps(fps)
         self.mp4 = mp4_works() if mp4 is None else mp4
         reason = _obstacle() if mp4 else None
         if reason is not None:
