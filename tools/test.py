@@ -21,13 +21,21 @@ from videomac.datasets.propagation_base import PropagationDataset
 from videomac.engine.image_evaluation import evaluate_images, is_image_config
 from videomac.engine.propagation_loop import PropagationLoop
 from videomac.evaluation import PredictionWriter, VideoMetric
+from videomac.evaluation.places import check_apart, check_place, prediction_files
 from videomac.evaluation.run_identity import run_identity
-from videomac.evaluation.writer import RUN, check_place, restart
+from videomac.evaluation.writer import RUN, restart
 from videomac.models.propagation import LabelPropagator
 from videomac.models.propagation.settings import drop_old_preset
 from videomac.models.random_weights import choose_weights
 from videomac.registry import DATASETS, METRICS, MODELS
-from videomac.utils import CfgOptions, find_config, merge_options, plain_errors
+from videomac.utils import (
+    CfgOptions,
+    config_class,
+    find_config,
+    merge_options,
+    plain_errors,
+    read_config,
+)
 from videomac.utils.distributed import end_processes, start_sharing_processes
 from videomac.utils.paths import kept_config, spare_config
 from videomac.visualization.propagation import PropagationPainter
@@ -72,10 +80,15 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
 
     The work dir is the command line's, else the config's, else named by the config; the
     checkpoint likewise, and without any the encoder is random.
+
+    Raises:
+        ValueError: Something of it would be passed over when labels are propagated.
     """
     options = args.cfg_options or {}
     drop_old_preset(cfg.model, options)
     merge_options(cfg, options)
+    if not is_image_config(cfg):
+        check_weights(cfg)
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
@@ -84,6 +97,19 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     if args.checkpoint is not None and not is_image_config(cfg):
         cfg.model.backbone = choose_weights(cfg.model.backbone, args.checkpoint)
     return cfg
+
+
+def check_weights(cfg: Config) -> None:
+    """Check that the weights are given where label propagation looks for them.
+
+    Raises:
+        ValueError: They are given as mmengine's ``load_from``.
+    """
+    if cfg.get('load_from') is not None:
+        raise ValueError(
+            f"load_from='{cfg.load_from}' is for classifiers, and not read here: give "
+            'the checkpoint as the second argument'
+        )
 
 
 def start_logging(cfg: Config, config: Path, device: torch.device) -> None:
@@ -104,7 +130,7 @@ def build_dataset(cfg: Config) -> PropagationDataset:
     settings = cfg.test_dataloader.dataset
     root = settings.get('data_root', '')
     if not Path(root).is_dir():
-        kind: Any = DATASETS.get(settings.type)
+        kind = config_class(DATASETS, settings)
         paragraphs = (inspect.getdoc(kind) or '').split('\n\n')
         tree = ' '.join(text for text in paragraphs if text.startswith('Expects'))
         raise FileNotFoundError(
@@ -155,14 +181,15 @@ def check_metrics(metrics: Sequence[VideoMetric], dataset: PropagationDataset) -
 
 
 def open_predictions(
-    folder: Path, run: Mapping[str, Any], videos: Sequence[str], resume: bool
+    folder: Path, run: Mapping[str, Any], dataset: PropagationDataset, resume: bool
 ) -> PredictionWriter:
     """Open the folder of the predictions, with those of an earlier run or none.
 
     Args:
         folder: The folder; without a ``run.json`` nothing in it is of this tool.
         run: See :func:`run_identity`.
-        videos: Names of all videos of the data set, whether they are asked for or not.
+        dataset: The videos. Predictions are thrown away whether their videos are asked
+            for or not.
         resume: Whether to keep predictions of an earlier run.
 
     Raises:
@@ -171,13 +198,18 @@ def open_predictions(
     known = (folder / RUN).is_file()
     barrier()  # all have looked before one of them writes
     if known and not resume and is_main_process():
-        restart(folder, run, videos)
+        restart(folder, run, dataset.list_videos(), files_of(dataset))
     barrier()
     try:
         return PredictionWriter(folder, run)
     except ValueError as error:
         other = ': --work-dir DIR' + '. --no-resume replaces them' * known
         raise ValueError(f'{error}{other}') from error
+
+
+def files_of(dataset: PropagationDataset) -> str:
+    """Pattern of the names of the predictions' files, which all videos share."""
+    return prediction_files(dataset[0]['inputs'])
 
 
 def check_places(
@@ -192,10 +224,12 @@ def check_places(
 
     Raises:
         ValueError: Predictions or pictures would take the place of other files, or of
-            each other, or pictures would lie in the data set.
+            each other, predictions that of data, or pictures would lie in the data set.
     """
+    check_apart(out, dataset)
+    files = files_of(dataset)
     for video in dataset.folders:
-        check_place(out, video.name)
+        check_place(out, video.name, files)
     if args.show_dir is None:
         return
     show = Path(args.show_dir).resolve()
@@ -229,7 +263,7 @@ def prepare(
     check_metrics(metrics, dataset)
     check_places(args, folder, dataset)
     model = build_model(cfg, device, seed)
-    writer = open_predictions(folder, run, dataset.list_videos(), args.resume)
+    writer = open_predictions(folder, run, dataset, args.resume)
     painter = PropagationPainter(args.show_dir) if args.show_dir else None
     return PropagationLoop(model, dataset, metrics, writer, painter), folder
 
@@ -252,7 +286,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     with plain_errors('test.py'):
         config = find_config(args.config)
-        cfg = Config.fromfile(config)
+        cfg = read_config(config)
         if not cfg.get('model') or not cfg.get('test_dataloader'):
             raise ValueError(
                 f"'{args.config}' tests nothing (it has no test_dataloader); what it "

@@ -129,7 +129,8 @@ def test_videos_too_short_to_score_are_left_out(
     predictions = {'goat': {'masks': SQUARES}, 'fly': {'masks': SQUARES[:2]}}
     found = run(METRICS.build(dict(type='JAndFMetric')), DAVISDataset(root), predictions)
     assert found['DAVIS/J&F-Mean'] == 1
-    assert any('1 videos have no frame' in m and 'fly' in m for m in messages)
+    (said,) = [message for message in messages if '1 videos have no frame' in message]
+    assert 'fly' in said
 
 
 def test_vip_mean_iou_over_all_frames(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +73,40 @@ def test_a_checkpoint_is_its_content(tmp_path: Path) -> None:
     assert identity(checkpoint=address)['checkpoint'] == address
     with pytest.raises(FileNotFoundError, match=r"no checkpoint '.*d\.pth'"):
         identity(checkpoint=str(tmp_path / 'd.pth'))
+
+
+@pytest.mark.parametrize(
+    'network',
+    [
+        lambda path: {'init_cfg': {'type': 'Pretrained', 'checkpoint': path}},
+        lambda path: {'init_cfg': [{'type': 'A'}, {'type': 'B', 'checkpoint': path}]},
+        lambda path: {'type': 'TIMMBackbone', 'checkpoint_path': path},
+        lambda path: {'pretrained': path},
+    ],
+)
+def test_weights_that_the_config_names_are_their_content(
+    network: Callable[[str], dict[str, Any]], tmp_path: Path
+) -> None:
+    first, moved, other = (tmp_path / name for name in ('a.pth', 'b.pth', 'c.pth'))
+    for path, content in ((first, b'weights'), (moved, b'weights'), (other, b'others')):
+        path.write_bytes(content)
+
+    def of(path: str) -> dict[str, Any]:
+        return identity(model={'topk': 5, 'backbone': {'network': network(path)}})
+
+    found = of(str(first))
+    assert found == of(str(moved))
+    assert found != of(str(other))
+    assert found['checkpoint'] == 'of the config, seed 0'
+    assert hashlib.sha256(b'weights').hexdigest() in str(found)
+    first.write_bytes(b'trained further')
+    assert found != of(str(first))
+    # What is no file is told by its name: addresses, and keys of a library.
+    assert of('timm/a') != of('timm/b')
+
+
+def test_ways_to_draw_weights_are_no_weights() -> None:
+    network = {'init_cfg': {'type': 'TruncNormal', 'std': 0.02}, 'pretrained': None}
+    found = identity(model={'backbone': {'checkpoint': None, 'network': network}})
+    assert found['checkpoint'] == 'none, seed 0'
+    assert found['model.backbone.network.init_cfg.std'] == 0.02

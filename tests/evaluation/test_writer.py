@@ -191,7 +191,9 @@ def test_predictions_that_do_not_fit(goat: PropagationVideo, tmp_path: Path) -> 
     assert not writer.is_done(goat)
 
 
-@pytest.mark.parametrize('name', ['dog/00000.png', 'dog/poses.npz', 'run/a/poses.npz'])
+@pytest.mark.parametrize(
+    'name', ['dog/00000.png', 'run/a/00000.png', 'dog/poses.npz', 'run/a/poses.npz']
+)
 def test_predictions_of_an_unknown_run_are_refused(name: str, tmp_path: Path) -> None:
     path = tmp_path / 'out' / name
     path.parent.mkdir(parents=True)
@@ -200,6 +202,10 @@ def test_predictions_of_an_unknown_run_are_refused(name: str, tmp_path: Path) ->
         PredictionWriter(tmp_path / 'out', {'topk': 5})
     assert not (tmp_path / 'out/run.json').exists()
     PredictionWriter(tmp_path / 'out')  # compares nothing
+    # Those of a run in a folder of its own are no concern of this one.
+    (tmp_path / 'out').rename(tmp_path / 'run')
+    (tmp_path / 'run/run.json').write_text('{}')
+    PredictionWriter(tmp_path, {'topk': 5})
 
 
 def test_other_files_are_no_predictions(goat: PropagationVideo, tmp_path: Path) -> None:
@@ -227,10 +233,16 @@ def test_a_new_start_removes_predictions_alone(tmp_path: Path) -> None:
     for name in ('epoch_1.pth', 'sit/notes.txt', '.partial-notes/a.txt'):
         (out / name).parent.mkdir(exist_ok=True)
         (out / name).write_text('mine')
-    restart(out, new, [*names, 'walk/never'])
+    (out / 'run/b/photo.png').write_text('mine')  # beside joints a picture is none
+    mine = tmp_path / 'linked'
+    (out / 'sit/c').rename(mine)
+    (out / 'sit/c').symlink_to(mine)
+    restart(out, new, [*names, 'walk/never'], 'poses.npz')
     left = sorted(str(p.relative_to(out)) for p in out.rglob('*') if p.is_file())
-    assert left == ['.partial-notes/a.txt', 'epoch_1.pth', 'run.json', 'sit/notes.txt']
-    assert not (out / 'run').exists()
+    kept = ['.partial-notes/a.txt', 'epoch_1.pth', 'run/b/photo.png', 'sit/notes.txt']
+    assert left == sorted([*kept, 'run.json'])
+    assert not (out / 'run/a').exists()
+    assert (mine / 'poses.npz').is_file(), 'only the link to it is removed'
     assert writer.missing(video_of(dataset, i) for i in range(3)) == names
     PredictionWriter(out, new)
     with pytest.raises(ValueError, match='topk: 7 there, 5 now'):

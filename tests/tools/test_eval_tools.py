@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.datasets.conftest import messages
 from tests.datasets.trees import (
     make_davis,
     make_jhmdb,
@@ -23,6 +24,8 @@ from tests.real_data import real_data
 from videomac.datasets import BrokenTreeError, DAVISDataset, JHMDBDataset
 from videomac.datasets.label_maps import object_palette, write_label_map
 from videomac.evaluation import PredictionWriter
+
+__all__ = ['messages']  # a fixture
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools' / 'analysis_tools'
 SQUARES = moving_squares(5)
@@ -210,13 +213,15 @@ def test_jhmdb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_upper_bound_of_labels(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], messages: list[str]
 ) -> None:
     # Squares on the cells of stride 8 survive its grid; at stride 32 they cannot.
     ids = np.zeros((480, 640), np.uint8)
     ids[96:192, 128:256], ids[304:368, 400:440] = 1, 2
-    root = make_davis(tmp_path, {'goat': [ids] * 3})
+    root = make_davis(tmp_path, {'goat': [ids] * 3, 'fly': [ids] * 2})
     tool('label_upper_bound')([str(root), '--strides', '8', '32'])
+    (said,) = [message for message in messages if 'no frame between' in message]
+    assert 'fly' in said, 'which is too short, at any stride'
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert rows[0] == ['stride', 'J', 'F', 'J&F']
     eight, thirty_two = (float(row[3]) for row in rows[1:])

@@ -68,6 +68,18 @@ def test_unfit_checkpoints_are_errors(
     assert not (tmp_path / 'run' / 'predictions').exists()
 
 
+def test_load_from_is_not_passed_over(davis: Path, tmp_path: Path) -> None:
+    """It would leave the weights random, even where there is no such file."""
+    path = save(tmp_path / 'a.pth', {'conv.weight': torch.zeros(16, 3, 8, 8)})
+    message = rf"^test\.py: load_from='{path}' .*give the checkpoint as the second arg"
+    with pytest.raises(SystemExit, match=message):
+        run(davis, tmp_path / 'run', '--cfg-options', f'load_from={path}')
+    davis.write_text(f'{davis.read_text()}load_from = {str(path)!r}\n')
+    with pytest.raises(SystemExit, match=message):
+        run(davis, tmp_path / 'run')
+    assert not (tmp_path / 'run').exists()
+
+
 def test_random_weights_are_said(
     davis: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mmengine.config import Config
 
-from tests.datasets.trees import make_davis, make_youtube_vos, moving_squares
+from tests.datasets.trees import (
+    make_davis,
+    make_jhmdb,
+    make_youtube_vos,
+    moving_squares,
+)
 from tests.tools.colour_runs import (
     _network,
     davis,
@@ -37,6 +43,65 @@ def test_frames_of_the_data_set_stay(davis: Path, tmp_path: Path, option: str) -
             run(davis, tmp_path / 'run', option, folder)
         assert files(root) == before
     assert not (tmp_path / 'run/predictions').exists(), 'nothing was propagated'
+
+
+def jhmdb(tmp_path: Path) -> tuple[Path, Path]:
+    """Root and config of a data set whose frames are PNGs in folders of actions."""
+    joints = np.random.default_rng(0).uniform(4, 44, (3, 15, 2))
+    root = make_jhmdb(tmp_path / 'JHMDB', {'run/a': joints, 'sit/b': joints})
+    return root, write_config(tmp_path / 'joints.py', 'jhmdb', root, {})
+
+
+@pytest.mark.parametrize('place', ['Rename_Images', 'joint_positions'])
+@pytest.mark.parametrize('noted', [False, True])
+def test_frames_that_look_like_predictions_stay(
+    tmp_path: Path, place: str, noted: bool
+) -> None:
+    """Also where an earlier run wrote, and of videos that are not asked for."""
+    root, config = jhmdb(tmp_path)
+    if noted:
+        (root / place / 'run.json').write_text('{}')
+    before = files(root)
+    options = ('--out', root / place, '--no-resume')
+    some = ('--cfg-options', 'test_dataloader.dataset.videos=sit/b')
+    for only in ((), some):
+        with pytest.raises(SystemExit, match=r'place of the predictions .*run/a'):
+            run(config, tmp_path / 'run', *options, *only)
+    assert files(root) == before
+
+
+def test_annotations_stay(davis: Path, tmp_path: Path) -> None:
+    """Masks by their names and kind, and even beside a note of a run."""
+    place = tmp_path / 'DAVIS/Annotations/480p'
+    (place / 'run.json').write_text('{}')
+    before = files(tmp_path / 'DAVIS')
+    for options in ((), ('--no-resume',)):
+        with pytest.raises(SystemExit, match='frames or labels in the data set'):
+            run(davis, tmp_path / 'run', '--out', place, *options)
+    assert files(tmp_path / 'DAVIS') == before
+
+
+def test_predictions_may_lie_beside_the_data(tmp_path: Path) -> None:
+    root, config = jhmdb(tmp_path)
+    before = files(root)
+    run(config, tmp_path / 'run', '--out', root)
+    after = files(root)
+    assert {name: after[name] for name in before} == before
+    added = {'run.json', 'run/a/poses.npz', 'sit/b/poses.npz'}
+    assert after.keys() - before.keys() == added
+
+
+def test_a_new_start_leaves_other_files_of_all_videos(
+    davis: Path, tmp_path: Path
+) -> None:
+    run(davis, tmp_path / 'run')
+    notes = tmp_path / 'run/predictions/cow/my_notes.txt'
+    notes.write_text('mine')
+    only = ('test_dataloader.dataset.videos=dog', 'model.topk=1')
+    run(davis, tmp_path / 'run', '--no-resume', '--cfg-options', *only)
+    left = files(tmp_path / 'run/predictions')
+    dog = {f'dog/{t:05d}.png' for t in range(3)}
+    assert left.keys() == {'run.json', 'cow/my_notes.txt', *dog}
 
 
 def test_predictions_and_pictures_do_not_mix(davis: Path, tmp_path: Path) -> None:

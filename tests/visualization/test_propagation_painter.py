@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from videomac.visualization.sequence_sheet import (
 )
 
 SQUARES = moving_squares(5)
+NAMES = ('alpha', 'bravo', 'charlie')
 
 
 @pytest.fixture
@@ -193,6 +195,7 @@ def names_on(
     painter: PropagationPainter,
     scores: dict[str, float],
     monkeypatch: pytest.MonkeyPatch,
+    videos: Sequence[str] = NAMES,
 ) -> dict[str, SequenceRow]:
     """Rows that go into the sheet, by name."""
     rows: list[SequenceRow] = []
@@ -203,7 +206,7 @@ def names_on(
 
     with monkeypatch.context() as patch:
         patch.setattr(painting, 'sequence_sheet', keep)
-        painter.sheet(scores)
+        painter.sheet(videos, scores)
     return {row.name: row for row in rows}
 
 
@@ -222,7 +225,9 @@ def test_sheet_of_a_resumed_run(
     )
     stems = [[path.stem for path in row.pictures] for row in rows.values()]
     assert stems == [[], ['00000', '00001', '00002'], ['00000', '00002', '00004']]
-    path = resumed.sheet(scores, 'J&F-Mean')
+    alone = names_on(resumed, {'bravo': 0.5}, monkeypatch, ('bravo', 'charlie'))
+    assert list(alone) == ['bravo'], 'pictures of other videos are not on it'
+    path = resumed.sheet(NAMES, scores, 'J&F-Mean')
     assert path == tmp_path / 'show' / 'sheet.jpg'
     sheet = picture(path)
     tall = WIDTH * 48 // 64
@@ -287,8 +292,8 @@ def test_bad_input(davis: DAVISDataset, tmp_path: Path) -> None:
     for frames in ([], [5], [-1]):
         with pytest.raises(ValueError, match=r'5 frames between 0 and 4; asked to paint'):
             painter.paint(video, {'masks': SQUARES}, frames=frames)
-    with pytest.raises(ValueError, match='no video has been painted'):
-        painter.sheet({})
+    with pytest.raises(ValueError, match='none of the videos has been painted'):
+        painter.sheet(NAMES, {})
     with pytest.raises(ValueError, match=r'palette must be \[256, 3\], got \[3, 3\]'):
         PropagationPainter(tmp_path, np.zeros((3, 3), np.uint8))
     with pytest.raises(ValueError, match='fps must be positive, got -1'):

@@ -113,6 +113,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             result = metric.summarise(scores)
             numbers = (result[name] for name in ('J-Mean', 'F-Mean', 'J&F-Mean'))
             rows.append([str(stride), *(f'{100 * number:.1f}' for number in numbers)])
+        metric.warn(scores)
     except (OSError, ValueError) as error:
         raise SystemExit(f'label_upper_bound.py: {error}') from None
     print(text_table(('stride', 'J', 'F', 'J&F'), rows))

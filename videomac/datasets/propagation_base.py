@@ -65,6 +65,7 @@ class PropagationDataset(Dataset[Any], ABC):
         mean: Mean of red, green and blue in [0, 1] to subtract.
         std: Deviation to divide by.
         videos: Names of the videos to use, or the name of one; None for all of the list.
+            A video that is named more than once counts once, here and in the list.
         check: Look through the files of all videos when the data set is made: that they
             are there, can be read and agree in size. Costs about a millisecond a frame.
 
@@ -111,7 +112,7 @@ class PropagationDataset(Dataset[Any], ABC):
             names = list(videos)
         if not names:
             raise ValueError(f'the list of {self.title} names no video')
-        self.folders = [self.locate(name) for name in names]
+        self.folders = [self.locate(name) for name in dict.fromkeys(names)]
         if check:
             self.validate()
         frames = sum(len(folder.frames) for folder in self.folders)

@@ -73,6 +73,10 @@ class JAndFMetric(VideoMetric):
 
     def summarise(self, scores: Mapping[str, VideoScores]) -> dict[str, float]:
         """Average over all objects."""
+        return global_scores(scores)
+
+    def warn(self, scores: Mapping[str, VideoScores]) -> None:
+        """Warn of videos without a frame that is scored."""
         short = [name for name, video in scores.items() if not video.frames]
         if short:
             print_log(
@@ -81,7 +85,6 @@ class JAndFMetric(VideoMetric):
                 'current',
                 WARNING,
             )
-        return global_scores(scores)
 
     @property
     def split(self) -> str:

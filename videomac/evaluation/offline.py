@@ -137,6 +137,7 @@ def report(
     Returns:
         Names and values of the results.
     """
+    metric.warn(scores)
     summary = metric.summarise(scores)
     print(metric.tabulate(scores, summary))
     if out_dir is not None:

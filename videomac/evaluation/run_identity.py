@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from videomac.checkpoints.stored_config import LOADING
+from videomac.models.random_weights import untrained
 from videomac.version import __version__
 
 __all__ = ['run_identity']
@@ -23,12 +25,14 @@ def run_identity(
 ) -> dict[str, Any]:
     """Describe a run by all that its predictions depend on.
 
-    Where the checkpoint lies does not count, its content does.
+    Where weights lie does not count, their content does, be they those of the checkpoint
+    or of files that the config of the model names.
 
     Args:
         model: Config of the model.
         dataset: Config of the data set.
-        checkpoint: Path or address of the weights; None if they are random.
+        checkpoint: Path or address of the weights; None if they are those that the
+            config of the model names, or random.
         seed: Seed of random weights.
 
     Returns:
@@ -37,13 +41,16 @@ def run_identity(
     Raises:
         FileNotFoundError: There is no such checkpoint.
     """
-    identity = _flatten({'model': model, 'dataset': dataset})
+    settings = _flatten({'model': model, 'dataset': dataset})
     for name in (*NEUTRAL, 'model.backbone.checkpoint'):
-        identity.pop(name, None)
+        settings.pop(name, None)
+    identity = {name: _by_content(value, name) for name, value in settings.items()}
+    backbone = {**model.get('backbone', {}), 'checkpoint': None}
+    own = 'none' if untrained(backbone) == backbone else 'of the config'
     root = Path(str(dataset.get('data_root', '')))
     identity['dataset.data_root'] = str(root.resolve())
     identity['checkpoint'] = (
-        f'none, seed {seed}' if checkpoint is None else _fingerprint(checkpoint)
+        f'{own}, seed {seed}' if checkpoint is None else _fingerprint(checkpoint)
     )
     identity['videomac'] = __version__
     return identity
@@ -57,6 +64,16 @@ def _flatten(config: Any, name: str = '') -> dict[str, Any]:
     for key, value in config.items():
         flat |= _flatten(value, f'{name}.{key}' if name else str(key))
     return flat
+
+
+def _by_content(value: Any, name: str) -> Any:
+    """Copy a setting, with the content of weights in the place of their paths."""
+    if isinstance(value, Mapping):
+        return {key: _by_content(each, key) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_by_content(each, name) for each in value]
+    names = name.rpartition('.')[2] in LOADING and isinstance(value, str)
+    return _fingerprint(value) if names and Path(value).is_file() else value
 
 
 def _fingerprint(checkpoint: str) -> str:

@@ -57,6 +57,9 @@ class VideoMetric(BaseMetric):
     def summarise(self, scores: Mapping[str, Any]) -> dict[str, float]:
         """Put the scores of the videos, by their names, together."""
 
+    def warn(self, scores: Mapping[str, Any]) -> None:
+        """Warn of videos with a score that the results leave out."""
+
     def tabulate(self, scores: Mapping[str, Any], summary: Mapping[str, float]) -> str:
         """Lay the results out for the log."""
         values = [f'{value:.3f}' for value in summary.values()]
@@ -126,6 +129,7 @@ class VideoMetric(BaseMetric):
                 'current',
                 logging.WARNING,
             )
+        self.warn(scores)
         summary = self.summarise(scores)
         print_log('\n' + self.tabulate(scores, summary), 'current', logging.INFO)
         if self.out_dir is not None:

@@ -21,14 +21,14 @@ from PIL import Image
 from videomac.datasets.label_maps import LabelFiles, LabelMapError, write_label_map
 from videomac.datasets.propagation_sample import PropagationVideo
 
+from .places import MASKS, POSES, check_place, prediction_files
 from .tables import write_text
 
-__all__ = ['RUN', 'PredictionWriter', 'check_place', 'partial_folder', 'restart']
+__all__ = ['RUN', 'PredictionWriter', 'partial_folder', 'restart']
 
-POSES = 'poses.npz'
 RUN = 'run.json'
-# Where predictions may lie: JHMDB's videos are named <action>/<video>.
-PLACES = ('*/*.png', f'*/{POSES}', f'*/*/{POSES}')
+# Where predictions may lie: videos are named <video> or <action>/<video>.
+PLACES = tuple(f'{video}/{files}' for video in ('*', '*/*') for files in (MASKS, POSES))
 # What numpy raises on broken files.
 BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
@@ -133,7 +133,7 @@ class PredictionWriter:
             ValueError: The prediction is not of the video's length or size, or its
                 folder holds something else.
         """
-        check_place(self.out_dir, video.video)
+        check_place(self.out_dir, video.video, prediction_files(video))
         final = self.folder(video)
         partial = partial_folder(self.out_dir, video.video)
         shutil.rmtree(partial, ignore_errors=True)  # what a killed process left
@@ -183,27 +183,6 @@ class PredictionWriter:
         return _read_joints(*paths)
 
 
-def check_place(out_dir: Path, video: str) -> None:
-    """Check that to write a video would replace nothing but predictions.
-
-    Args:
-        out_dir: Folder of the predictions.
-        video: Name of the video.
-
-    Raises:
-        ValueError: There is something else in their place.
-    """
-    folder = out_dir / video
-    for path in folder.iterdir() if folder.is_dir() else ():
-        # Hidden files are the file manager's.
-        if not (path.name == POSES or path.suffix == '.png' or path.name.startswith('.')):
-            raise ValueError(
-                f"'{folder}' is the place of the predictions of video '{video}', and "
-                f"holds '{path.name}', which is none: write to another folder, or move "
-                'it away'
-            )
-
-
 def partial_folder(out_dir: Path, video: str) -> Path:
     """Where a video's folder is filled before it is moved to its place.
 
@@ -215,29 +194,41 @@ def partial_folder(out_dir: Path, video: str) -> Path:
 
 
 def restart(
-    out_dir: str | os.PathLike[str], run: Mapping[str, Any], videos: Iterable[str]
+    out_dir: str | os.PathLike[str],
+    run: Mapping[str, Any],
+    videos: Iterable[str],
+    files: str,
 ) -> None:
     """Throw predictions of another run away, and note the run that takes their place.
 
-    All other files stay.
+    All other files stay, also those in the folders of the videos.
 
     Args:
         out_dir: Folder of the predictions.
         run: See :class:`PredictionWriter`.
         videos: Names of all videos that may have predictions there.
+        files: Pattern of the predictions' names, see :func:`prediction_files`.
 
     Raises:
         OSError: A prediction cannot be removed.
     """
     root = Path(out_dir)
     for video in videos:
-        for folder in (root / video, partial_folder(root, video)):
-            if folder.is_dir():
-                shutil.rmtree(folder)
-        for parent in Path(video).parents[:-1]:
+        _remove_files(root / video, files)
+        if partial_folder(root, video).is_dir():
+            shutil.rmtree(partial_folder(root, video))
+        for folder in (Path(video), *Path(video).parents[:-1]):
             with suppress(OSError):  # there is none, or something else in it
-                (root / parent).rmdir()
+                (root / folder).rmdir()
     _note(root, run)
+
+
+def _remove_files(folder: Path, files: str) -> None:
+    """Remove the files of a pattern from a folder; of a link to one, the link alone."""
+    if folder.is_symlink():
+        folder.unlink()
+    for path in list(folder.glob(files)):
+        path.unlink()
 
 
 def _read_joints(path: Path) -> dict[str, Any]:
@@ -265,10 +256,16 @@ def _note(out_dir: Path, run: Mapping[str, Any]) -> None:
 
 
 def _any_prediction(folder: Path) -> str | None:
-    """Find a prediction, seen from the folder; those that are partial do not count."""
-    paths = (path for place in PLACES for path in folder.glob(place))
-    names = (path.relative_to(folder).as_posix() for path in paths)
-    return next((name for name in names if not name.startswith('.')), None)
+    """Find a prediction, seen from the folder.
+
+    Those that are partial do not count, nor those of a run with a folder of its own.
+    """
+    paths = (path.relative_to(folder) for place in PLACES for path in folder.glob(place))
+    for path in paths:
+        first = path.parts[0]
+        if not first.startswith('.') and not (folder / first / RUN).is_file():
+            return path.as_posix()
+    return None
 
 
 def _mask_names(video: PropagationVideo) -> dict[int, str]:

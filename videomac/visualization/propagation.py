@@ -17,7 +17,7 @@ from ..datasets.label_maps import object_palette
 from ..datasets.propagation_sample import PropagationVideo
 from ..datasets.sources.images import natural_key, read_image
 from ..evaluation.writer import partial_folder
-from .clips import ClipWriter
+from .clips import ClipWriter, check_fps
 from .overlay import overlay_masks, overlay_pose
 from .reconstruction import save_image
 from .sequence_sheet import SequenceRow, sequence_sheet
@@ -58,8 +58,7 @@ class PropagationPainter:
     ) -> None:
         if palette is not None and palette.shape != (256, 3):
             raise ValueError(f'the palette must be [256, 3], got {list(palette.shape)}')
-        if fps <= 0:
-            raise ValueError(f'fps must be positive, got {fps}')
+        check_fps(fps)
         self.out_dir = Path(out_dir)
         self.palette = palette
         self.fps = fps
@@ -190,12 +189,16 @@ class PropagationPainter:
             points = (points + 0.5) * scale - 0.5
         return overlay_pose(frame, points, prediction['visible'][place])
 
-    def sheet(self, scores: Mapping[str, float], title: str = '') -> Path:
-        """Arrange the first, middle and last frame of all videos that were painted.
+    def sheet(
+        self, videos: Sequence[str], scores: Mapping[str, float], title: str = ''
+    ) -> Path:
+        """Arrange the first, middle and last frame of videos.
 
-        Reads what is in the folder, so that videos of an interrupted run are there too.
+        Reads what is in the folder, so that videos of an interrupted run are there too,
+        and pictures of other videos are not.
 
         Args:
+            videos: Names of the videos.
             scores: Score of each video by its name; NaN where there is none. Sets the
                 order. Videos that were not painted have empty places, painted ones
                 without a score come last.
@@ -205,17 +208,12 @@ class PropagationPainter:
             Path of the sheet.
 
         Raises:
-            ValueError: There is neither a score nor a painted video.
+            ValueError: None of the videos has a score or was painted.
         """
-        clips = (
-            path.relative_to(self.out_dir).with_suffix('').as_posix()
-            for path in self.out_dir.rglob('*')
-            if path.suffix in CLIPS
-        )
-        painted = sorted(name for name in clips if not name.startswith('.partial'))
+        painted = [name for name in videos if self.clip(name) is not None]
         names = list(dict.fromkeys([*scores, *painted]))
         if not names:
-            raise ValueError(f"no video has been painted in '{self.out_dir}'")
+            raise ValueError(f"none of the videos has been painted in '{self.out_dir}'")
         rows = [
             SequenceRow(name, scores.get(name, math.nan), self._frames(name))
             for name in names
