@@ -181,6 +181,25 @@ def test_pooling_of_channels(kind: Kind, case: Case, last: bool) -> None:
 
 
 @both
+@pytest.mark.parametrize('name', ['max', 'min'])
+@pytest.mark.parametrize('keepdim', [False, True])
+def test_extremes_by_name(kind: Kind, name: str, keepdim: bool) -> None:
+    case = make_case(RAGGED)
+    function: Any = getattr(torch, name)
+    dense = case.images.nan_to_num(0.0)
+    for found in (
+        function(case.make(kind), dim=1, keepdim=keepdim),
+        getattr(case.make(kind), name)(1, keepdim),
+    ):
+        expected = function(dense, 1, True)
+        values, places = found
+        assert (found.values, found.indices) == (values, places)
+        for out, wanted in zip(found, expected, strict=True):
+            out = out if keepdim else out.unsqueeze(1)
+            check(out.double(), wanted.double().numpy() * case.seen[:, None])
+
+
+@both
 def test_over_a_sample(kind: Kind) -> None:
     case = make_case(RAGGED)
     x: Any = case.make(kind)

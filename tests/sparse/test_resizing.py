@@ -26,7 +26,7 @@ from tests.sparse.common import (
     masked_values,
     quick,
 )
-from videomac.sparse import UnsupportedOperationError
+from videomac.sparse import PatchGrid, UnsupportedOperationError
 
 
 @both
@@ -107,3 +107,31 @@ def test_interpolate_that_mixes_cells(kind: Kind, options: Any) -> None:
 def test_pixel_unshuffle_of_too_few_cells(kind: Kind) -> None:
     with pytest.raises(ValueError, match=r'stride 4 .*patch_size'):
         F.pixel_unshuffle(make_case(RAGGED, (2, 2)).make(kind), 4)  # type: ignore[arg-type]
+
+
+@both
+@pytest.mark.parametrize('channels', [6, 3])
+def test_pixel_shuffle_of_too_few_channels(kind: Kind, channels: int) -> None:
+    x: Any = make_case(RAGGED, (1, 1), channels).make(kind)
+    with pytest.raises(RuntimeError, match='pixel_shuffle'):
+        F.pixel_shuffle(x, 2)
+    with pytest.raises(RuntimeError, match='pixel_shuffle'):
+        F.pixel_shuffle(x, 0)
+
+
+@both
+def test_cells_of_nothing(kind: Kind) -> None:
+    images = torch.ones(2, 8, 4, 4, dtype=torch.float64, requires_grad=True)
+    grid = PatchGrid.from_mask(torch.zeros(2, 2, 2, dtype=torch.bool), 8)
+    for function, shape in (
+        (lambda m: F.pixel_shuffle(m, 2), (2, 2, 8, 8)),
+        (lambda m: F.pixel_unshuffle(m, 2), (2, 32, 2, 2)),
+        (lambda m: F.channel_shuffle(m, 2), (2, 8, 4, 4)),
+        (lambda m: F.interpolate(m, scale_factor=2), (2, 8, 8, 8)),
+    ):
+        out: Any = function(kind.from_dense(images, grid))
+        assert tuple(out.shape) == shape
+        assert torch.equal(out.dense(), torch.zeros(shape, dtype=torch.float64))
+        out.dense().sum().backward()
+        assert images.grad is not None
+        assert not images.grad.any()

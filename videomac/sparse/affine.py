@@ -72,12 +72,15 @@ class Affine:
 
     def scaled(self, factor: Tensor) -> Affine:
         """Multiply the result by a factor of each channel."""
-        scale = factor if self.scale is None else self.scale * factor
+        # A copy: who gave the factor may change it in place before it is applied.
+        scale = factor.clone() if self.scale is None else self.scale * factor
         return Affine(scale, None if self.shift is None else self.shift * factor)
 
     def shifted(self, offset: Tensor) -> Affine:
         """Add an offset of each channel to the result."""
-        return Affine(self.scale, _sum(self.shift, offset))
+        return Affine(
+            self.scale, offset.clone() if self.shift is None else self.shift + offset
+        )
 
     def plus(self, other: Affine) -> Affine:
         """Add the result of another one on the same values; one of them has factors."""

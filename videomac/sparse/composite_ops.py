@@ -169,7 +169,7 @@ def interpolate(
     else:
         new = as_pair(size)
     if new == old:
-        return x
+        return x.like(x.data)
     grows = all(n % o == 0 for n, o in zip(new, old, strict=True))
     shrinks = all(n > 0 and o % n == 0 for n, o in zip(new, old, strict=True))
     nearest = mode in ('nearest', 'nearest-exact')

@@ -122,16 +122,14 @@ def space_axis(x: SparseMap, repeats: Any, dim: int) -> int:
     return axis
 
 
-def divided_cells(
-    x: SparseMap, factors: tuple[int, int], operation: str
-) -> tuple[int, int]:
-    """Cells of a patch after blocks of cells become one.
+def divided_cells(x: SparseMap, factors: tuple[int, int]) -> tuple[int, int]:
+    """Cells of a patch after ``pixel_unshuffle`` makes one of blocks of them.
 
     Raises:
         ValueError: If the factors do not divide the patch's cells.
     """
-    x.require_layout(operation, channels_last=False)
-    return Window(factors, factors).output_cells(x, operation)
+    x.require_layout('pixel_unshuffle', channels_last=False)
+    return Window(factors, factors).output_cells(x, 'pixel_unshuffle')
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,8 @@ class MaskedTensor(SparseMap):
 
     def map_values(self, function: Callable[[Tensor], Tensor]) -> MaskedTensor:
         """Apply a function that acts on each value alone."""
-        return self.masked(function(self.data))
+        data = function(self.data)
+        return self if data is self.data else self.masked(data)
 
     def of_visible(self, function: Callable[[Tensor], Tensor]) -> MaskedTensor:
         """Apply a function to the matrix [cells, C] of all visible cells."""

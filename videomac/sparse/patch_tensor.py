@@ -103,7 +103,8 @@ class PatchTensor(SparseMap):
 
     def map_values(self, function: Callable[[Tensor], Tensor]) -> PatchTensor:
         """Apply a function that acts on each value alone."""
-        return self.like(function(self.data))
+        data = function(self.data)
+        return self if data is self.data else self.like(data)
 
 
 def implements(*names: str) -> Callable[[Handler], Handler]:

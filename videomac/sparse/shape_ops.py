@@ -292,4 +292,6 @@ def _strided(x: Shown, offsets: dict[str, tuple[int, int, int]]) -> Shown:
             'getitem', x, f'taking {offsets} would change which patches there are'
         )
     moved: Any = F.pad(x, (-left, 0, -top, 0)) if top or left else x  # type: ignore[arg-type]
-    return F.max_pool2d(moved, 1, (rows, cols))  # type: ignore[return-value]
+    out: Any = F.max_pool2d(moved, 1, (rows, cols))
+    out.note_source(x)
+    return out  # type: ignore[no-any-return]

@@ -19,6 +19,7 @@ from .tensor_face import (
     UnsupportedOperationError,
     base_name,
     is_inplace,
+    out_of_place,
     positional,
     require_no_out,
 )
@@ -83,7 +84,11 @@ class SparseMap(TensorFace):
 
     @abstractmethod
     def map_values(self, function: Callable[[Tensor], Tensor]) -> Self:
-        """Apply a function that acts on each value alone."""
+        """Apply a function that acts on each value alone.
+
+        Where it returns the values themselves, as dropout in eval mode does, the result
+        is the map itself, as in torch.
+        """
 
     # --- the face of a tensor ---------------------------------------------------
 
@@ -261,6 +266,26 @@ class SparseMap(TensorFace):
                 operation, self, 'it changes a map in place of which a part is in use'
             )
 
+    def take_over(self, operation: str, result: Any) -> Self:
+        """Hold the values that an operation in place came to.
+
+        Every holder of this map sees them, while the old ones stay as they were for
+        autograd and for other maps that still compute with them.
+
+        Raises:
+            UnsupportedOperationError: If the map would have another shape.
+            RuntimeError: If torch casts no such values to the type of the map.
+        """
+        if not isinstance(result, SparseMap) or result.shape != self.shape:
+            raise UnsupportedOperationError.of(
+                operation, self, 'it changes the shape of a map in place'
+            )
+        old, new = self.dtype, result.dtype
+        if not torch.can_cast(new, old):
+            raise RuntimeError(f"{operation} in place: {new} can't be cast to {old}")
+        self.data = result.data.to(old)
+        return self
+
     # --- dispatch ---------------------------------------------------------------
 
     @classmethod
@@ -271,7 +296,7 @@ class SparseMap(TensorFace):
 
         Raises:
             UnsupportedOperationError: If the table has no such operation, or it writes
-                to ``out``.
+                to ``out`` or to an ordinary tensor.
         """
         args = positional(args, kwargs)
         require_no_out(name, args, kwargs)
@@ -286,11 +311,13 @@ class SparseMap(TensorFace):
         if base_name(name) not in _TAKE_PADDING:
             _require_unpadded(name, args)
         inplace = kwargs.pop('inplace', False) or is_inplace(name)
-        result = handler(func, *args, **kwargs)
-        if inplace and isinstance(args[0], SparseMap):
-            args[0].require_sole(name)
-            # Rebinding keeps the meaning of in-place code for the network (every
-            # holder of this map sees the new values), while autograd sees a new tensor.
-            args[0].data = result.data
-            return args[0]
-        return result
+        if not inplace:
+            return handler(func, *args, **kwargs)
+        if not isinstance(args[0], SparseMap):
+            raise UnsupportedOperationError(
+                f"torch operation '{name}' would write a map with masked cells into an "
+                f"ordinary tensor. Use the result of '{base_name(name)}' instead."
+            )
+        args[0].require_sole(name)
+        result = handler(out_of_place(name, func), *args, **kwargs)
+        return args[0].take_over(name, result)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     'UnsupportedOperationError',
     'base_name',
     'is_inplace',
+    'out_of_place',
     'positional',
     'require_no_out',
 ]
@@ -26,6 +28,7 @@ _ALIASES = {
     'iadd': 'add',
     'isub': 'sub',
     'imul': 'mul',
+    'ipow': 'pow',
     'itruediv': 'div',
     'multiply': 'mul',
     'truediv': 'div',
@@ -68,6 +71,21 @@ def is_inplace(name: str) -> bool:
     if name.startswith('__'):
         return name.startswith('__i') and name != '__invert__'
     return name.endswith('_')
+
+
+def out_of_place(name: str, func: Handler) -> Handler:
+    """Function that returns what one of that name writes into its first operand.
+
+    Args:
+        name: Name of the function.
+        func: The function itself; it is returned if it writes nowhere.
+    """
+    if not name.endswith('_') or name.startswith('__'):
+        return func
+    plain = name[:-1]
+    home: Any = next(home for home in (Tensor, torch, F) if hasattr(home, plain))
+    function: Handler = getattr(home, plain)
+    return function
 
 
 def positional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
@@ -228,3 +246,6 @@ class TensorFace(ABC):
 
     def __itruediv__(self, other: Any) -> Any:
         return self.dispatch('__itruediv__', torch.div, (self, other), {})
+
+    def __ipow__(self, other: Any) -> Any:
+        return self.dispatch('__ipow__', torch.pow, (self, other), {})

@@ -30,6 +30,8 @@ CHECKS = {
 #: Gradients of parameters are compared as if none were smaller than this share of the
 #: largest: that of a bias before a BatchNorm is zero but for rounding.
 _FLOOR = 1e-4
+#: Largest difference, relative to the largest value, that double precision explains.
+TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def verify_encoder(
     build: Callable[[], nn.Module],
     patch_size: int = 32,
     shape: tuple[int, int] = (2, 3),
-    tolerance: float = 1e-9,
+    tolerance: float = TOLERANCE,
 ) -> Verdict:
     """Check one network in double precision, in training mode.
 

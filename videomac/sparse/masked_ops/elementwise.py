@@ -104,6 +104,8 @@ def _make_like(func: Handler, x: MaskedTensor, **kwargs: Any) -> MaskedTensor:
 def _dropout2d(
     func: Handler, x: MaskedTensor, p: float = 0.5, training: bool = True
 ) -> MaskedTensor:
+    if not training:
+        return x
     data = x.data.permute(0, 3, 1, 2) if x.channels_last else x.data
-    out = F.dropout2d(data, p, training)
+    out = F.dropout2d(data, p)
     return x.masked(out.permute(0, 2, 3, 1) if x.channels_last else out)

@@ -66,7 +66,7 @@ def _pixel_shuffle(func: Handler, x: MaskedTensor, upscale_factor: int) -> Maske
 def _pixel_unshuffle(
     func: Handler, x: MaskedTensor, downscale_factor: int
 ) -> MaskedTensor:
-    divided_cells(x, as_pair(downscale_factor), 'pixel_unshuffle')
+    divided_cells(x, as_pair(downscale_factor))
     return x.masked(F.pixel_unshuffle(x.data, downscale_factor))
 
 

@@ -91,7 +91,8 @@ def _extreme(name: str) -> Handler:
             raise UnsupportedOperationError.of(name, x, f'over dimension {dim}')
         out = getattr(torch, name)(x.data, dim, True)
         maps = (x.masked(out.values), x.masked(out.indices))
-        return maps if keepdim else tuple(m.squeeze(dim) for m in maps)
+        kept = maps if keepdim else [m.squeeze(dim) for m in maps]
+        return getattr(torch.return_types, name)(kept)
 
     return handler
 

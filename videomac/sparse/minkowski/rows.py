@@ -84,18 +84,22 @@ def _cat(func: Handler, maps: Sequence[Any], dim: int = 0) -> MinkowskiMap:
 def _dropout2d(
     func: Handler, x: MinkowskiMap, p: float = 0.5, training: bool = True
 ) -> MinkowskiMap:
+    if not training:
+        return x
     ones = x.data.new_ones(x.grid.batch_size, x.channels)
-    return x.like(x.data * F.dropout(ones, p, training)[x.sites.sample])
+    return x.like(x.data * F.dropout(ones, p)[x.sites.sample])
 
 
 @implements('permute')
 def _permute(func: Handler, x: MinkowskiMap, *dims: Any) -> MinkowskiMap:
-    return x.like(x.data, channels_last=x.permuted_layout(dims))
+    out = x.like(x.data, channels_last=x.permuted_layout(dims))
+    out.note_source(x)
+    return out
 
 
 @implements('contiguous')
 def _contiguous(func: Handler, x: MinkowskiMap, **kwargs: Any) -> MinkowskiMap:
-    return x
+    return x.like(x.data) if x.channels_last else x
 
 
 @implements('linear')

@@ -197,6 +197,8 @@ def dropout2d(
     func: Handler, x: PatchTensor, p: float = 0.5, training: bool = True
 ) -> PatchTensor:
     """Drop whole channels of a sample."""
+    if not training:
+        return x
     ones = x.new_empty(x.grid.batch_size, 1, 1, x.channels).fill_(1.0)
-    keep = F.dropout(ones, p, training)
+    keep = F.dropout(ones, p)
     return x.like(x.data * keep.index_select(0, x.grid.sample))

@@ -67,17 +67,27 @@ def repeat_interleave(
 
 @implements('pixel_shuffle')
 def pixel_shuffle(func: Handler, x: PatchTensor, upscale_factor: int) -> PatchTensor:
-    """Make blocks of cells of groups of channels."""
+    """Make blocks of cells of groups of channels.
+
+    Raises:
+        RuntimeError: If the channels are no such groups.
+    """
     x.require_layout('pixel_shuffle', channels_last=False)
-    r, (count, h, w, _) = upscale_factor, x.data.shape
-    blocks = x.data.view(count, h, w, -1, r, r).permute(0, 1, 4, 2, 5, 3)
-    return x.like(blocks.reshape(count, h * r, w * r, -1))
+    r, (count, h, w, channels) = upscale_factor, x.data.shape
+    if r < 1 or channels % (r * r):
+        raise RuntimeError(
+            f'pixel_shuffle by {r} makes one channel of {r * r}; {x} has {channels}, '
+            'which is no multiple of that'
+        )
+    groups = channels // (r * r)
+    blocks = x.data.reshape(count, h, w, groups, r, r).permute(0, 1, 4, 2, 5, 3)
+    return x.like(blocks.reshape(count, h * r, w * r, groups))
 
 
 @implements('pixel_unshuffle')
 def pixel_unshuffle(func: Handler, x: PatchTensor, downscale_factor: int) -> PatchTensor:
     """Make groups of channels of blocks of cells."""
     r, (count, _, _, channels) = downscale_factor, x.data.shape
-    h, w = divided_cells(x, as_pair(r), 'pixel_unshuffle')
+    h, w = divided_cells(x, as_pair(r))
     blocks = x.data.reshape(count, h, r, w, r, channels).permute(0, 1, 3, 5, 2, 4)
     return x.like(blocks.reshape(count, h, w, channels * r * r))

@@ -195,7 +195,8 @@ def _extreme_of(name: str) -> Handler:
             )
         out = function(x.data, 3, True)
         maps = (x.like(out.values), x.like(out.indices))
-        return maps if keepdim else tuple(m.squeeze(dim) for m in maps)
+        kept = maps if keepdim else [m.squeeze(dim) for m in maps]
+        return getattr(torch.return_types, name)(kept)
 
     return handler
 
