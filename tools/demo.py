@@ -17,7 +17,7 @@ from mmengine.runner.checkpoint import find_latest_checkpoint
 from videomac.apis import reconstruct
 from videomac.registry import DATASETS
 from videomac.report import write_report
-from videomac.utils import CfgOptions, find_config, merge_options
+from videomac.utils import CfgOptions, drop_unset_hooks, find_config, merge_options
 from videomac.utils.sample_clips import sample_clips_folder
 from videomac.visualization import (
     plot_losses,
@@ -105,6 +105,7 @@ def build_config(
     cfg.work_dir = work_dir
     cfg.train_dataloader.dataset.source.paths = list(videos)
     merge_options(cfg, cfg_options)
+    drop_unset_hooks(cfg)
     # Checked here, so that it does not cost a training to find out.
     interval, iterations = cfg.default_hooks.logger.interval, cfg.train_cfg.max_iters
     if iterations < 2 * interval:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
+from mmengine.optim import AmpOptimWrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
@@ -22,7 +23,15 @@ from videomac.checkpoints import UnusableCheckpointError
 from videomac.engine import NonFiniteError, Preempted, batches_per_step, check_loader
 from videomac.engine.checkpoint_files import CheckpointError, check_folder
 from videomac.engine.restart import choose_start, is_first_process
-from videomac.utils import CfgOptions, find_config, merge_options, plain_errors
+from videomac.registry import OPTIM_WRAPPERS
+from videomac.utils import (
+    CfgOptions,
+    config_class,
+    drop_unset_hooks,
+    merge_options,
+    plain_errors,
+    read_config,
+)
 from videomac.utils.distributed import (
     end_processes,
     prepare_cpu_processes,
@@ -150,6 +159,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     ``--cfg-options`` come first, so that the other arguments see their effect.
     """
     merge_options(cfg, args.cfg_options)
+    drop_unset_hooks(cfg)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.launcher = args.launcher
@@ -158,8 +168,8 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
     # A config may ask for mixed precision too; then it must run here as well.
-    named_amp = cfg.get('optim_wrapper', {}).get('type') == 'AmpOptimWrapper'
-    if args.amp or (named_amp and not torch.cuda.is_available()):
+    wrapper = config_class(OPTIM_WRAPPERS, cfg.get('optim_wrapper'))
+    if args.amp or (wrapper is AmpOptimWrapper and not torch.cuda.is_available()):
         use_amp(cfg)
     if args.resume is not None:
         cfg.resume = True
@@ -209,7 +219,7 @@ def check_inputs(cfg: Config, args: argparse.Namespace) -> None:
 
 def build_runner(args: argparse.Namespace) -> Any:
     """Read the config and build what it describes, the training data included."""
-    cfg = merge_args(Config.fromfile(find_config(args.config)), args)
+    cfg = merge_args(read_config(args.config), args)
     check_inputs(cfg, args)
     prepare_cpu_processes(cfg)
     prepare_restarted_processes(cfg)

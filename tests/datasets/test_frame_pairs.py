@@ -64,6 +64,12 @@ def test_short_videos_are_counted(messages: list[str]) -> None:
         FramePairDataset(FakeSource([5, 9]), [], gap=9)
 
 
+@pytest.mark.parametrize('fraction', [1.0, 0.5])
+def test_a_source_without_videos(fraction: float) -> None:
+    with pytest.raises(ValueError, match='FakeSource found no video'):
+        FramePairDataset(FakeSource([]), [], fraction=fraction)
+
+
 def test_fraction() -> None:
     source = FakeSource([5] * 100)
     some = names(FramePairDataset(source, [], fraction=0.3))

@@ -269,27 +269,6 @@ def test_a_damaged_or_missing_pointer(pointer: bytes | None, tmp_path: Path) -> 
     assert newest_intact(tmp_path) == str(last)
 
 
-def test_a_moved_work_dir(tmp_path: Path) -> None:
-    (tmp_path / 'old').mkdir()
-    save(tmp_path / 'old', 1)
-    (tmp_path / 'old').rename(tmp_path / 'new')
-    assert newest_intact(tmp_path / 'new') == str(tmp_path / 'new' / 'iter_1.pth')
-
-
-def test_checkpoints_in_another_folder(tmp_path: Path) -> None:
-    """``out_dir`` of the hook: only the pointer is in the work dir."""
-    other = tmp_path / 'other'
-    other.mkdir()
-    before = save(other, 1, '20240101_000000')
-    last = save(other, 2, '20240101_000001')
-    work_dir = tmp_path / 'work'
-    work_dir.mkdir()
-    (work_dir / POINTER).write_text(str(last))
-    assert newest_intact(work_dir) == str(last)
-    last.write_bytes(b'')
-    assert newest_intact(work_dir) == str(before)
-
-
 def test_nothing_to_resume_from(tmp_path: Path) -> None:
     assert newest_intact(tmp_path) is None
     assert newest_intact(tmp_path / 'none') is None

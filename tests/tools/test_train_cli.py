@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.optim import AmpOptimWrapper
 from mmengine.runner import Runner
 
 from tests.engine.tiny import runner_config
@@ -105,10 +106,17 @@ def test_amp(cuda: bool, monkeypatch: pytest.MonkeyPatch) -> None:
         assert wrapper == {'type': 'BFloat16OptimWrapper'}
 
 
-def test_config_with_amp_runs_without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    'kind',
+    ['AmpOptimWrapper', 'mmengine.optim.AmpOptimWrapper', AmpOptimWrapper],
+    ids=str,
+)
+def test_config_with_amp_runs_without_gpu(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A config may name mmengine's wrapper, which refuses to work on a CPU."""
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
-    named = {'type': 'AmpOptimWrapper', 'dtype': 'float16', 'accumulative_counts': 2}
+    named = {'type': kind, 'dtype': 'float16', 'accumulative_counts': 2}
     wrapper = merged(optim_wrapper=named).optim_wrapper
     assert wrapper == {'type': 'BFloat16OptimWrapper', 'accumulative_counts': 2}
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from typing import Any
 
 import pytest
 from mmengine.config import Config
+from mmengine.runner import Runner
 
 from videomac.utils import find_config, merge_options
 
@@ -73,6 +76,15 @@ def test_names_that_are_read(options: dict[str, Any]) -> None:
             node = node[int(part)] if isinstance(node, list) else node[part]
         assert node == value
     assert cfg.train_dataloader.batch_size == options.get('batch_size', 8)
+
+
+def test_every_name_that_the_runner_reads() -> None:
+    found = re.findall(r"\bcfg\.get\(\s*'(\w+)'", inspect.getsource(Runner))
+    assert {'sync_bn', 'compile', 'model_wrapper_cfg', 'train_dataloader'} <= {*found}
+    for name in set(found):
+        cfg = config()
+        merge_options(cfg, {name: 'x'})
+        assert cfg[name] == 'x'
 
 
 def test_shipped_configs_suggest_where_their_variables_went() -> None:

@@ -22,6 +22,8 @@ def test_only_inside(capfd: pytest.CaptureFixture[str]) -> None:
             logger.info('hidden')
             with quiet_log():
                 logger.warning('hidden')
+                with quiet_log(logging.INFO):
+                    logger.warning('hidden')
             logger.info('hidden')
             logger.warning('shown')
         logger.info('after')

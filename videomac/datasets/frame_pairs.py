@@ -58,7 +58,7 @@ class FramePairDataset(Dataset[Any]):
 
     Raises:
         TypeError: ``source`` is neither a source nor a config of one.
-        ValueError: An argument is out of its range, or no video is long enough.
+        ValueError: An argument is out of its range, or there is no video long enough.
     """
 
     def __init__(
@@ -129,8 +129,13 @@ class FramePairDataset(Dataset[Any]):
         """Leave out the videos that are too short for a sample, and say so.
 
         Raises:
-            ValueError: None is left.
+            ValueError: None is left, or there was none.
         """
+        if not videos:
+            raise ValueError(
+                f'{type(self.source).__name__} found no video: its scan() gave an empty '
+                'list. Check where it looks for them'
+            )
         short = [video for video in videos if video.num_frames <= self._span]
         if not short:
             return videos

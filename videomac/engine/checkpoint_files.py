@@ -233,7 +233,10 @@ def _first_line(error: Exception) -> str:
 
 
 def pointed_at(work_dir: str | Path) -> str | None:
-    """Read the path of the newest checkpoint; a moved work dir has it under its name.
+    """Read the path of the newest checkpoint.
+
+    A work dir that was moved or copied has the file under its name, though
+    ``last_checkpoint`` still names the one in the folder of the original.
 
     Args:
         work_dir: Folder of a run.
@@ -248,10 +251,13 @@ def pointed_at(work_dir: str | Path) -> str | None:
         return None
     if not text or '\0' in text:
         return ''
-    if '://' not in text and not Path(text).exists():
-        moved = work_dir / Path(text).name
-        return str(moved) if moved.is_file() else text
-    return text
+    named, own = Path(text), work_dir / Path(text).name
+    if '://' in text or not own.is_file():
+        return text
+    # The original has a pointer of its own, unlike a folder that the work dir keeps its
+    # checkpoints in (`out_dir`), whose files may have the names of older ones here.
+    original = (named.parent / POINTER).is_file()
+    return str(own) if original or not named.exists() else text
 
 
 def _age(path: Path) -> tuple[str, int] | None:

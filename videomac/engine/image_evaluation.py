@@ -10,15 +10,20 @@ from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from ..models.propagation import LabelPropagator
 from ..models.random_weights import untrained
+from ..registry import LOOPS, MODELS
+from ..utils import config_class, drop_unset_hooks
 from ..utils.distributed import prepare_cpu_processes
+from .knn_loop import KNNTestLoop
 
 __all__ = ['evaluate_images', 'is_image_config']
 
 
 def is_image_config(cfg: Config) -> bool:
     """Tell whether a config is one of images, which mmengine's runner can test."""
-    propagates = str(cfg.model.get('type')).endswith('LabelPropagator')
+    model = config_class(MODELS, cfg.model)
+    propagates = isinstance(model, type) and issubclass(model, LabelPropagator)
     return cfg.get('test_cfg') is not None and not propagates
 
 
@@ -37,7 +42,7 @@ def evaluate_images(cfg: Config, checkpoint: str | None = None) -> dict[str, flo
     Raises:
         ValueError: If the checkpoint does not fit, or a classifier has none.
     """
-    knn = cfg.test_cfg.get('type') == 'KNNTestLoop'
+    knn = config_class(LOOPS, cfg.test_cfg) is KNNTestLoop
     if checkpoint is None and not knn and cfg.get('load_from') is None:
         raise ValueError(
             "give the checkpoint of a fine-tuning run, or 'none' for random weights"
@@ -55,6 +60,7 @@ def evaluate_images(cfg: Config, checkpoint: str | None = None) -> dict[str, flo
         cfg[name] = None
     cfg.load_from = None if knn else (named or cfg.get('load_from'))
     cfg.resume = False
+    drop_unset_hooks(cfg)
     prepare_cpu_processes(cfg)
     runner: Any = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     if cfg.load_from is None:

@@ -18,8 +18,9 @@ __all__ = ['CfgOptions', 'merge_options']
 
 #: Names at the top of a config that are read, and are no arguments of mmengine's runner.
 NAMES = (
-    *('compile', 'find_unused_parameters', 'model_wrapper_cfg', 'runner_type'),
-    'shortcuts',
+    *('activation_checkpointing', 'compile', 'efficient_conv_bn_eval'),
+    *('find_unused_parameters', 'model_wrapper_cfg', 'sync_bn'),
+    *('runner_type', 'shortcuts'),
 )
 MOST = 4  # suggestions
 HINT = 'See the names with tools/misc/print_config.py CONFIG'

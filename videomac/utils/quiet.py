@@ -25,7 +25,7 @@ def forget_levels() -> None:
 def quiet_log(level: int = logging.CRITICAL) -> Iterator[None]:
     """Drop log messages up to a level, mmengine's included, inside a ``with`` block."""
     before = logging.root.manager.disable
-    logging.disable(level)
+    logging.disable(max(before, level))
     forget_levels()
     try:
         yield
