@@ -80,7 +80,7 @@ def test_output_stride_is_converted(
     expected = model.encoder(IMAGES)[-1]
     torch.testing.assert_close(load_encoder(dst)(IMAGES), expected, rtol=0, atol=0)
     convert.main(['auto', str(path), str(tmp_path / 'x.pth'), '--to', 'timm'])
-    assert 'WARNING: what reads the layout timm knows no Out' in capsys.readouterr().out
+    assert 'WARNING: the layout timm has no place for' in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -287,7 +287,8 @@ FULL = np.ones((32, 64), np.uint8)
         (dict(points=[[70, 3]]), r'\(70, 3\) lies outside'),
         (dict(points=[[float('nan'), 3]]), 'lies outside'),
         (dict(points=[[3, 3]], later_masks={1: FULL}), 'go with first_mask'),
-        (dict(first_mask=FULL, later_masks={9: FULL}), r'labels of frames \[0, 9\]'),
+        (dict(first_mask=FULL, later_masks={9: FULL}), r'frames \[9\]: .* 0 to 2'),
+        (dict(first_mask=FULL, later_masks={0: FULL}), 'frame 0 are the first'),
         (dict(first_mask=FULL, frames=[0]), 'it takes two'),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +19,8 @@ from numpy.typing import NDArray
 from tests.models.common import build, config
 from tests.models.test_released import released_convnext
 from videomac.apis import Reconstruction, Reconstructor, reconstruct
-from videomac.models.released_layout import convert_released
+from videomac.checkpoints import UnusableCheckpointError
+from videomac.checkpoints.released_layout import convert_released
 from videomac.sparse import PatchGrid
 
 MEAN, STD = np.array([123.675, 116.28, 103.53]), np.array([58.395, 57.12, 57.375])
@@ -147,12 +149,41 @@ def test_from_a_checkpoint_with_its_config(tmp_path: Path) -> None:
         Reconstructor(path)
     given_it = Reconstructor(path, config=text)
     np.testing.assert_array_equal(given_it(video).prediction, result.prediction)
-    with pytest.raises(ValueError, match='does not fit VideoMAC'):
+    with pytest.raises(UnusableCheckpointError, match='does not fit VideoMAC'):
         Reconstructor(path, config='videomac/demo')
     with pytest.raises(ValueError, match='only a VideoMAC can be drawn'):
         Reconstructor(path, config='finetune/demo')
     with pytest.raises(FileNotFoundError, match='there is no file'):
         Reconstructor('nothing.pth')
+
+
+IN_PYTHON = """
+from mmpretrain.models import ConvNeXt
+
+from videomac.models import (
+    ConvNeXtDecoder,
+    EMATarget,
+    RandomPatchMasking,
+    ReconstructionConsistencyLoss,
+    VideoMAC,
+)
+
+model = {model}
+"""
+
+
+def test_from_a_checkpoint_of_a_config_in_pure_python(tmp_path: Path) -> None:
+    """Its types are classes, and import paths in the checkpoint."""
+    own = re.sub(r"'type': '(?:mmpretrain\.)?(\w+)'", r"'type': \1", repr(config()))
+    source, path = tmp_path / 'given.py', tmp_path / 'run.pth'
+    source.write_text(IN_PYTHON.format(model=own))
+    text = Config.fromfile(source).pretty_text
+    assert "type='videomac.models.VideoMAC'" in text
+    torch.save({'state_dict': MODEL.state_dict(), 'meta': {'cfg': text}}, path)
+    video = noise(2, 64, 64)
+    expected = Reconstructor(MODEL)(video, size=64).prediction
+    for loaded in (Reconstructor(path), Reconstructor(path, config=source)):
+        np.testing.assert_array_equal(loaded(video, size=64).prediction, expected)
 
 
 def test_from_a_checkpoint_of_the_released_code(tmp_path: Path) -> None:
@@ -268,6 +299,8 @@ def test_sheet(tmp_path: Path) -> None:
         (dict(size=20), 'hold no patch'),
         (dict(size='large'), "'original'"),
         (dict(size=(50, 64)), 'not a multiple of 32'),
+        (dict(size=(64,)), r'\(height, width\), got \(64,\)'),
+        (dict(size=[64, 64, 96]), r'\(height, width\), got \[64, 64, 96\]'),
         (dict(frames=[5]), 'frames 0 to 1'),
         (dict(frames=[]), 'no frames'),
     ],

@@ -6,18 +6,21 @@ from typing import Any
 
 import pytest
 from mmengine.config import Config
+from mmpretrain.models import VisionTransformer
 
 from videomac.checkpoints.encoder_part import (
     encoder_part,
     is_dense,
-    is_wrapped,
     number_of_heads,
 )
+from videomac.models import VideoMAC
+from videomac.models.encoders import build_with_output_stride
 from videomac.utils import find_config
 
 PLAIN: dict[str, Any] = dict(type='mmpretrain.ResNet', depth=18)
 DILATED = dict(type='OutputStride', stride=16, encoder=PLAIN)
 GRN = dict(type='WithBatchGRN', encoder=DILATED)
+OUTPUT_STRIDE = 'videomac.models.encoders.build_with_output_stride'
 
 
 @pytest.mark.parametrize('encoder', [PLAIN, DILATED, GRN])
@@ -31,7 +34,6 @@ GRN = dict(type='WithBatchGRN', encoder=DILATED)
         ('mmpretrain.MAE', 'backbone'),
         ('SiamMAE', 'encoder'),
         ('FeatureExtractor', 'network'),
-        ('mmdet.SomethingUnknown', 'backbone'),
     ],
 )
 def test_models_have_encoders(kind: str, place: str, encoder: Any) -> None:
@@ -40,8 +42,26 @@ def test_models_have_encoders(kind: str, place: str, encoder: Any) -> None:
     around = dict(type='LabelPropagator', backbone=model)
     for given in (encoder, model, dict(model=model), {place: encoder}, around):
         assert encoder_part(given) == encoder
-    assert is_wrapped(encoder) == (encoder is not PLAIN)
-    assert not is_wrapped(model)
+
+
+@pytest.mark.parametrize('place', ['encoder', 'backbone', 'network', 'model'])
+@pytest.mark.parametrize('encoder', [PLAIN, DILATED, GRN])
+def test_of_types_that_are_not_registered(encoder: Any, place: str) -> None:
+    """One outside or under ``model`` is a model; further in it may be the encoder."""
+    unknown = {'type': 'mmdet.SomethingUnknown', place: encoder}
+    for given in (unknown, dict(model=unknown), dict(model=dict(encoder=encoder))):
+        assert encoder_part(given) == encoder
+    for kind in ('VideoMAC', 'unheard.Of'):
+        assert encoder_part(dict(model=dict(type=kind, encoder=unknown))) == unknown
+
+
+@pytest.mark.parametrize('type_', [build_with_output_stride, OUTPUT_STRIDE])
+def test_types_as_configs_in_pure_python_have_them(type_: Any) -> None:
+    """Classes and functions, or their import paths."""
+    encoder = DILATED | dict(type=type_)
+    assert encoder_part(dict(type=VideoMAC, encoder=encoder)) == encoder
+    vit = dict(type=VisionTransformer, arch='small')
+    assert (is_dense(vit), number_of_heads(vit)) == (True, 8)
 
 
 def test_of_shipped_configs() -> None:

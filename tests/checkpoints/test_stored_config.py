@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mmengine.config import Config
+from mmengine.utils import get_object_from_string
 
 from videomac.checkpoints.stored_config import harmless, parse_config, stored_config
+from videomac.registry import MODELS
 from videomac.utils import find_config
 
 KEYS = st.text('abcdef_', min_size=1, max_size=4)
@@ -73,6 +76,31 @@ def test_no_config_and_no_python() -> None:
 def test_only_registered_types(kind: str) -> None:
     with pytest.raises(ValueError, match=f"wants a '{kind}', which is not registered"):
         harmless({'type': 'mmpretrain.ResNet', 'stem': [{'type': kind}]})
+
+
+@pytest.mark.parametrize(
+    ('path', 'name'),
+    [
+        ('videomac.models.VideoMAC', 'videomac.VideoMAC'),
+        ('videomac.models.videomac.VideoMAC', 'videomac.VideoMAC'),
+        ('mmpretrain.models.backbones.ResNet', 'mmpretrain.ResNet'),
+        ('videomac.models.encoders.build_with_output_stride', 'videomac.OutputStride'),
+        ('torch.nn.GELU', 'mmengine.GELU'),
+    ],
+)
+def test_import_paths_of_what_is_registered(path: str, name: str) -> None:
+    """Configs in pure Python have them; a name in their place builds the same."""
+    assert harmless([{'type': path}]) == [{'type': name}]
+    assert MODELS.get(name) is get_object_from_string(path)
+
+
+def test_no_path_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / 'unheard_of.py').write_text('from mmpretrain.models import ResNet\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    for kind in ('unheard_of.ResNet', 'unheard_of.sub.ResNet', 'torch.nn.Module'):
+        with pytest.raises(ValueError, match='is not registered: import the module'):
+            harmless({'type': kind})
+    assert 'unheard_of' not in sys.modules
 
 
 def test_nothing_is_loaded_from_elsewhere() -> None:

@@ -11,7 +11,7 @@ import torch
 from tests.models.test_released import CASES
 from tests.tools.test_train_cli import load_tool
 from videomac.checkpoints import import_whole, whole_config
-from videomac.models.released_layout import convert_released
+from videomac.checkpoints.released_layout import convert_released
 from videomac.registry import MODELS
 from videomac.utils import tools_root
 

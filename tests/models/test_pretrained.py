@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,9 @@ from torch import nn
 
 from tests.models.common import build, config, randomise
 from videomac.registry import MODELS
-from videomac.utils.quiet import quiet_log
 
+pytestmark = pytest.mark.usefixtures('quiet_scope')
 ENCODER = config()['encoder']
-
-
-@pytest.fixture(autouse=True)
-def _scope() -> Iterator[None]:
-    init_default_scope('videomac')
-    with quiet_log():
-        yield
 
 
 def classifier(backbone: dict[str, Any] = ENCODER, **init: Any) -> Any:

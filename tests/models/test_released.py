@@ -8,30 +8,19 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.checkpoints.layouts import Maker
 from tests.models import released_reference as reference
 from tests.models.common import build
+from videomac.checkpoints.released_layout import convert_released
 from videomac.models import VideoMAC
-from videomac.models.released_layout import convert_kernel, convert_released
 from videomac.sparse import PatchGrid
 
 WIDTHS = [8, 12, 16, 20]
 DEPTHS = [1, 2, 1, 1]
 
 
-class Released:
+class Released(Maker):
     """Random parameters under the names and shapes of a released checkpoint."""
-
-    def __init__(self) -> None:
-        self.state: dict[str, Tensor] = {}
-        self.generator = torch.Generator().manual_seed(0)
-
-    def add(self, name: str, *shape: int, around: float = 0.0) -> None:
-        noise = torch.randn(shape, generator=self.generator, dtype=torch.float64)
-        self.state[name] = around + 0.3 * noise
-
-    def norm(self, name: str, width: int) -> None:
-        self.add(f'{name}.weight', width, around=1.0)
-        self.add(f'{name}.bias', width)
 
     def linear(self, name: str, width_in: int, width_out: int) -> None:
         self.add(f'{name}.weight', width_out, width_in)
@@ -221,8 +210,3 @@ def test_batch_grn_differs_from_grn_of_each_sample() -> None:
         model.sparse.encode(model.encoder, images[:1], first),
         per_sample.sparse.encode(per_sample.encoder, images[:1], first),
     )
-
-
-def test_a_kernel_that_is_not_square_is_an_error() -> None:
-    with pytest.raises(ValueError, match='8 offsets is not square'):
-        convert_kernel(torch.zeros(8, 2, 2), depthwise=False)

@@ -10,7 +10,7 @@ import mmengine
 import mmpretrain
 import torch
 from mmengine.config import Config
-from torch import Tensor
+from torch import Tensor, nn
 
 import videomac.models  # noqa: F401  (registers the released encoders)
 from videomac import __version__
@@ -21,8 +21,11 @@ from videomac.checkpoints import (
     TARGETS,
     Format,
     check_encoder,
+    choose_config,
     encoder_config,
     export_state,
+    find_header,
+    format_of,
     import_state,
     import_whole,
     pick_network,
@@ -32,11 +35,9 @@ from videomac.checkpoints import (
     whole_config,
     write_file,
 )
-from videomac.checkpoints.encoder_part import (
-    is_wrapped,
-    number_of_heads,
-    stored_encoder,
-)
+from videomac.checkpoints.encoder_part import class_of, number_of_heads, stored_encoder
+from videomac.models.propagation.stages import LastStage
+from videomac.registry import MODELS
 from videomac.utils import find_config
 from videomac.utils.quiet import quiet_log
 
@@ -74,9 +75,9 @@ def build_parser() -> argparse.ArgumentParser:
         help='which of two networks of the file [online; the teacher of DINO and CrOC]',
     )
     add('--dry-run', action='store_true', help='print what goes where, write nothing')
-    add('--config', help='config with this encoder, if its shapes do not tell which')
+    add('--config', help="config with this encoder [SRC's, or what its shapes tell]")
     add('--image-size', type=int, default=224, help='pixels, for VideoMAE, ONNX [224]')
-    add('--num-heads', type=int, help="heads of a ViT [as the published networks']")
+    add('--num-heads', type=int, help="heads of a ViT [its config's, or published]")
     add(
         '--allow-unknown',
         action='store_true',
@@ -87,15 +88,18 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def make_header(
-    config: Mapping[str, Any] | None, found: Format, args: argparse.Namespace
+    config: Mapping[str, Any] | None,
+    found: Format,
+    args: argparse.Namespace,
+    before: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Describe the encoder in plain data."""
+    """Describe the encoder in plain data; ``before`` is the header of SRC."""
     mean, std = found.pixels
     return dict(
         architecture=None if config is None else config['type'],
         config=None if config is None else dict(config),
-        mean=list(mean),
-        std=list(std),
+        mean=list(before.get('mean', mean)),
+        std=list(before.get('std', std)),
         source_format=found.name,
         layout=args.to,
         versions=dict(
@@ -118,18 +122,41 @@ def read_config(name: str) -> dict[str, Any]:
     return found
 
 
-def choose_config(
-    state: Mapping[str, Tensor], source: Mapping[str, Any], args: argparse.Namespace
-) -> dict[str, Any] | None:
-    """Tell the encoder: by --config, or by what a run stored and the tensors' shapes."""
-    if args.config:
-        return read_config(args.config)
-    stored = stored_encoder(source)
-    if stored is None:
-        return encoder_config(state, args.num_heads)
-    if is_wrapped(stored):  # of which no shape tells
-        return stored
-    return encoder_config(state, args.num_heads or number_of_heads(stored))
+def features(
+    state: Mapping[str, Tensor], config: Mapping[str, Any], images: Tensor
+) -> Tensor:
+    """Compute what an encoder makes of images."""
+    network: nn.Module = MODELS.build(dict(config))
+    network.load_state_dict(dict(state))
+    with torch.no_grad():
+        return LastStage(network).eval()(images)
+
+
+def is_plain(
+    state: Mapping[str, Tensor], config: Mapping[str, Any], image_size: int
+) -> bool:
+    """Whether another library builds this network: shapes tell it, or its class does."""
+    told = encoder_config(state, number_of_heads(config))
+    if told is None:
+        return str(class_of(config).__module__).startswith('mmpretrain.')
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(1, 3, image_size, image_size, generator=generator)
+    try:
+        own, plain = (features(state, each, images) for each in (config, told))
+    except Exception:  # whatever a network of somebody's own raises
+        return False
+    return own.shape == plain.shape and torch.allclose(own, plain)
+
+
+def warn_of_loss(
+    state: Mapping[str, Tensor], config: Mapping[str, Any], args: argparse.Namespace
+) -> None:
+    """Say if what reads the layout builds another network."""
+    if args.to not in OURS and not is_plain(state, config, args.image_size):
+        print(
+            f'WARNING: the layout {args.to} has no place for this config: what reads it '
+            'builds the plain network, which may compute something else'
+        )
 
 
 def check_names(args: argparse.Namespace) -> None:
@@ -153,10 +180,13 @@ def convert(args: argparse.Namespace) -> None:
         return
     source = read_checkpoint(args.src)
     state, others = pick_network(source, args.network)
+    before = find_header(args.src, source)
+    name = format_of(before) if args.format == 'auto' else args.format
     imported, found = import_state(
-        state, args.format, args.image_size, strict=not args.allow_unknown
+        state, name, args.image_size, strict=not args.allow_unknown
     )
-    config = choose_config(imported.state, source, args)
+    given = read_config(args.config) if args.config else stored_encoder(source, before)
+    config = choose_config(imported.state, given, args.num_heads)
     if config is not None:
         check_encoder(imported.state, config)
     layout = 'encoder' if args.to == 'onnx' else args.to  # the graph is made of ours
@@ -170,13 +200,10 @@ def convert(args: argparse.Namespace) -> None:
         f'format {found.name}: {used} of {len(state)} tensors used, the others left out'
     )
     print(f'encoder={config}' if config else 'a network that only its config can tell')
-    if config and is_wrapped(config) and args.to not in OURS:
-        print(
-            f'WARNING: what reads the layout {args.to} knows no {config["type"]} and '
-            'builds the network without it, which may compute something else'
-        )
+    if config:
+        warn_of_loss(imported.state, config, args)
     if not args.dry_run:
-        header = make_header(config, found, args)
+        header = make_header(config, found, args, before)
         write_file(args.dst, content(exported.state, header, args), args.force)
 
 
@@ -198,7 +225,7 @@ def convert_whole(args: argparse.Namespace) -> None:
     print(f'encoder={whole_config(done.state)["encoder"]}')
     if not args.dry_run:
         found = next(each for each in FORMATS if each.name == 'released')
-        header = make_header(whole_config(done.state), found, args)
+        header = make_header(whole_config(done.state), found, args, {})
         write_file(args.dst, content(done.state, header, args), args.force)
 
 
@@ -209,7 +236,7 @@ def content(
     if args.to == 'onnx':
         if header['config'] is None:
             raise ValueError('no shape tells what network this is: give its --config')
-        return to_onnx(state, header['config'], header, args.image_size)
+        return to_onnx(state, header['config'], header, args.image_size, LastStage)
     if args.dst.endswith('.safetensors'):
         return to_bytes(state, header)
     if args.to not in ENTRY:

@@ -1,14 +1,14 @@
 """Functions for use from Python, without a runner."""
 
+from ..datasets.video_input import Frames, open_video
+from ..models.reconstruct import reconstruct
 from .checkpoint import load_encoder
 from .encoder import Encoder, LoadReport
 from .progress import Progress
 from .propagation_result import Propagation
 from .propagator import Propagator
-from .reconstruct import reconstruct
 from .reconstruction import Reconstruction
 from .reconstructor import Reconstructor
-from .video_input import Frames, open_video
 from .zoo import get_model, list_models
 
 __all__ = [

@@ -15,20 +15,15 @@ from torch import Tensor, nn
 
 from ..checkpoints import (
     Conversion,
-    encoder_config,
+    choose_config,
+    find_header,
+    format_of,
     import_state,
     pick_network,
     read_checkpoint,
-    read_header,
 )
-from ..checkpoints.encoder_part import (
-    encoder_part,
-    is_dense,
-    number_of_heads,
-    stored_encoder,
-)
-from ..checkpoints.stored_config import harmless
-from ..models.weights import misfits, misfits_as_text
+from ..checkpoints.encoder_part import encoder_part, stored_encoder
+from ..checkpoints.weights import misfits, refuse_misfits
 from ..utils.devices import usable_device
 from .build import build_network
 from .encoder import Encoder, LoadReport
@@ -65,14 +60,15 @@ def load_encoder(
         network: ``'online'`` or ``'target'`` where a checkpoint has both
             [the online one; of DINO and CrOC the teacher].
         config: Of the encoder or of a model that has it, a mapping or the name of a
-            config file. Needed only for networks other than ConvNeXt, ResNet and ViT
-            whose checkpoint does not carry its config.
+            config file. Needed for networks other than ConvNeXt, ResNet and ViT whose
+            checkpoint does not carry its config, and where the config that it carries
+            has types that are not registered.
         pretrained: Whether a model of a library gets its published weights, which are
             fetched from the network, or random ones.
         strict: Whether a tensor of the checkpoint that its format does not know, or one
             of the network that the checkpoint lacks, is an error.
         image_size: Pixels, for VideoMAE, whose files do not tell.
-        num_heads: Heads of a ViT [as the published networks have].
+        num_heads: Heads of a ViT [the config's, or as the published networks have].
         device: Where to put it.
 
     Returns:
@@ -81,8 +77,8 @@ def load_encoder(
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If the file holds code, is damaged, of no known format or does not
-            fit; or if there is no model of this name, no weights for it, or no such
-            device.
+            fit, or its config has a type that is not registered; or if there is no model
+            of this name, no weights for it, or no such device.
     """
     place = usable_device(device)
     path = Path(source)
@@ -121,13 +117,11 @@ def _from_file(
         raise ValueError(f"network must be 'online' or 'target', got {network!r}")
     content = read_checkpoint(path)
     state, others = pick_network(content, network)
-    imported, found = import_state(state, format, image_size, strict)
-    header = _header(path, content)
-    chosen = _given(config) or _described(header, content)
-    if chosen is not None and not is_dense(chosen):
-        num_heads = num_heads or number_of_heads(chosen)
-        chosen = None  # its tensors tell the network for whole images
-    chosen = chosen or encoder_config(imported.state, num_heads)
+    header = find_header(path, content)
+    name = format_of(header) if format == 'auto' else format
+    imported, found = import_state(state, name, image_size, strict)
+    carried = _given(config) or stored_encoder(content, header)
+    chosen = choose_config(imported.state, carried, num_heads)
     if chosen is None:
         raise ValueError(
             f"the checkpoint '{path}' is of a network that its tensors do not tell: give "
@@ -141,18 +135,6 @@ def _from_file(
     return Encoder(built, report, chosen, *pixels)
 
 
-def _header(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
-    """What convert.py wrote about a file, checked against its tensors."""
-    if path.suffix != '.safetensors':
-        meta = content.get('meta')
-        return dict(meta) if isinstance(meta, Mapping) and 'source_format' in meta else {}
-    from safetensors import safe_open
-
-    with safe_open(path, 'pt') as file:
-        ours = 'videomac' in (file.metadata() or {})
-    return read_header(path) if ours else {}
-
-
 def _given(
     config: str | os.PathLike[str] | Mapping[str, Any] | None,
 ) -> dict[str, Any] | None:
@@ -160,15 +142,6 @@ def _given(
         return None
     mapping: Any = config if isinstance(config, Mapping) else model_config(config)
     return encoder_part(mapping)
-
-
-def _described(
-    header: Mapping[str, Any], content: Mapping[str, Any]
-) -> dict[str, Any] | None:
-    """The config of the encoder that a file carries, if it can be built."""
-    if isinstance(header.get('config'), Mapping):
-        return dict(harmless(header['config']))
-    return stored_encoder(content)
 
 
 def _fill(
@@ -179,11 +152,7 @@ def _fill(
     missing = tuple(found['missing'])
     if not strict:
         found = {**found, 'missing': [], 'unexpected': []}
-    if any(found.values()):
-        raise ValueError(
-            f"the checkpoint '{path}' does not fit {type(network).__name__}:\n"
-            f'{misfits_as_text(found)}'
-        )
+    refuse_misfits(network, found, path)
     network.load_state_dict(dict(state), strict=False)
     if hasattr(network, '_is_init'):
         network._is_init = True  # a model around it will not initialise it again

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..models.propagation.stages import choose_stages
-from .video_input import Video, open_video, to_tensor
+from ..datasets.video_input import Video, open_video, to_tensor
+from ..models.propagation.stages import LastStage
 
 __all__ = ['Encoder', 'LoadReport']
 
@@ -51,8 +51,8 @@ class LoadReport:
         return f'{self.source} ({self.format}) -> {self.network}: {", ".join(counts)}'
 
 
-class Encoder(nn.Module):
-    """A network for dense use: images in, one map of features out.
+class Encoder(LastStage):
+    """A network for dense use: normalised images [B, 3, H, W] in, one map out.
 
     Args:
         network: The network, of its library's own class.
@@ -76,26 +76,12 @@ class Encoder(nn.Module):
         mean: Sequence[float],
         std: Sequence[float],
     ) -> None:
-        super().__init__()
+        super().__init__(network)
         self.report = report
         self.config = dict(config)
-        self._maps = choose_stages(network, [-1], final_norm=True)
-        self.network = network
         for name, value in (('mean', mean), ('std', std)):
             buffer = torch.tensor(list(value), dtype=torch.float32).view(3, 1, 1)
             self.register_buffer(name, buffer, persistent=False)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Compute the map of the last stage.
-
-        Args:
-            images: Normalised, see :meth:`normalize`, [B, 3, H, W].
-
-        Returns:
-            [B, C, h, w].
-        """
-        (features,) = self._maps(self.network, images)
-        return features
 
     def normalize(self, frames: Video | NDArray[np.uint8]) -> Tensor:
         """Turn pictures into what the network expects.
@@ -105,6 +91,11 @@ class Encoder(nn.Module):
 
         Returns:
             float32 [T, 3, H, W], on the network's device.
+
+        Raises:
+            FileNotFoundError: If there is no such file or folder.
+            ValueError: If it is no video, cannot be decoded, or its frames differ in
+                size.
         """
         pictures = np.stack(list(open_video(frames)))
         return (to_tensor(pictures).to(self.mean.device) - self.mean) / self.std

@@ -8,14 +8,14 @@ from typing import Any
 
 from torch import nn
 
-from ..models.weights import load_weights
+from ..checkpoints.weights import load_weights
+from ..datasets.propagation_base import IMAGENET_MEAN, IMAGENET_STD
 from .build import build_network
 from .encoder import Encoder, LoadReport
 from .zoo import list_models
 
 __all__ = ['load_from_library', 'suggest']
 
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 TIMM, MMPRETRAIN = 'timm', 'mmpretrain'
 
 
@@ -91,7 +91,7 @@ def _from_timm(name: str, pretrained: bool) -> Encoder:
         raise ValueError(_no_weights(f'timm:{name}', error)) from error
     inner: Any = built.timm_model
     about = getattr(inner, 'pretrained_cfg', None) or {}
-    mean, std = (about.get(n, d) for n, d in zip(('mean', 'std'), IMAGENET, strict=True))
+    mean, std = about.get('mean', IMAGENET_MEAN), about.get('std', IMAGENET_STD)
     pixels = [255 * each for each in mean], [255 * each for each in std]
     return Encoder(
         built, _report(f'timm:{name}', built, pretrained), config | more, *pixels
@@ -121,7 +121,9 @@ def _from_mmpretrain(name: str, pretrained: bool) -> Encoder:
         except OSError as error:
             raise ValueError(_no_weights(f'mmpretrain:{name}', error)) from error
     pixels = about.config.get('data_preprocessor') or model.get('data_preprocessor') or {}
-    mean, std = ([255 * each for each in values] for values in IMAGENET)
+    mean, std = (
+        [255 * each for each in values] for values in (IMAGENET_MEAN, IMAGENET_STD)
+    )
     report = _report(f'mmpretrain:{name}', built, pretrained)
     return Encoder(
         built, report, config, pixels.get('mean', mean), pixels.get('std', std)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets.label_maps import object_palette, write_label_map
+from ..datasets.video_input import Frames
 from ..visualization.clips import ClipWriter
 from ..visualization.overlay import overlay_masks, overlay_pose
-from .video_input import Frames
 
 __all__ = ['Propagation']
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,15 @@ from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
 from ..checkpoints.encoder_part import encoder_part
+from ..checkpoints.weights import load_weights
 from ..datasets.network_frames import network_size, network_tensor
 from ..datasets.propagation_base import IMAGENET_MEAN, IMAGENET_STD
 from ..datasets.propagation_sample import PropagationVideo
+from ..datasets.video_input import Frames, Video, open_video
 from ..models import VideoMAC
 from ..models.propagation import FeatureExtractor, LabelPropagator
 from ..models.propagation.settings import drop_old_preset
 from ..models.random_weights import choose_weights
-from ..models.weights import load_weights
 from ..utils.devices import usable_device
 from .build import build_network
 from .checkpoint import load_encoder
@@ -28,7 +29,6 @@ from .encoder import Encoder
 from .first_labels import FirstMask, check_points, read_mask
 from .progress import Cancel, Progress, Tracker
 from .propagation_result import Propagation
-from .video_input import Frames, Video, open_video
 from .zoo import model_config
 
 __all__ = ['Propagator']
@@ -184,8 +184,8 @@ class Propagator:
                 bool or 0 and 255. Of the frames' size.
             points: Instead of a mask, x and y in pixels of points of the first frame,
                 [J, 2].
-            later_masks: Objects that enter later, by the number of the frame; 0 where
-                none does.
+            later_masks: Objects that enter later, by the number of the frame among those
+                that are taken, from 1; the mask is 0 where none does.
             frames: Which frames to take, a slice or their numbers; None for all. The
                 labels are those of the first that is taken.
             on_frame: Called with the number of a frame that is done (from 0) and its
@@ -206,7 +206,7 @@ class Propagator:
         sample = self._sample(clip, first_mask, points, later_masks)
         tracker = Tracker(len(clip), progress, cancel)
         done: list[Any] = []
-        for labels in self._iterate(sample):
+        for labels in self.model.iter_labels(sample):
             done.append(labels)
             tracker.step()
             if on_frame is not None:
@@ -221,11 +221,6 @@ class Propagator:
             )
         places, seen = (np.stack(each) for each in zip(*done, strict=True))
         return Propagation(clip, points=places, visible=seen, cancelled=stopped)
-
-    def _iterate(self, sample: PropagationVideo) -> Iterator[Any]:
-        if sample.points is None:
-            return self.model.iter_masks(sample)
-        return self.model.iter_points(sample)
 
     def _sample(
         self,

@@ -11,10 +11,10 @@ import torch
 from mmpretrain.structures import DataSample
 from numpy.typing import NDArray
 
+from ..datasets.video_input import to_tensor
 from ..visualization import reconstruction_sheet, save_image
 from ..visualization.clips import ClipWriter
 from ..visualization.reconstruction import side_by_side
-from .video_input import to_tensor
 
 __all__ = ['Reconstruction']
 

@@ -13,18 +13,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..checkpoints import read_checkpoint
+from ..checkpoints.encoder_part import class_of
+from ..checkpoints.released_layout import convert_released
 from ..checkpoints.stored_config import harmless, stored_config
 from ..checkpoints.whole import whole_config
 from ..datasets.transforms import FramesResizedCenterCrop
+from ..datasets.video_input import Frames, Video, open_video, to_tensor
 from ..models import EMATarget, RandomPatchMasking, SharedTarget, VideoMAC
-from ..models.released_layout import convert_released
 from ..sparse import PatchGrid
 from ..sparse.patch_grid import grid_shape
 from ..utils.devices import usable_device
 from ..visualization.reconstruction import GREY
 from .progress import Cancel, Progress, Tracker
 from .reconstruction import Reconstruction
-from .video_input import Frames, Video, open_video, to_tensor
 from .zoo import fill_model, model_config
 
 __all__ = ['Reconstructor']
@@ -84,7 +85,17 @@ class Reconstructor:
     def grid_shape(
         self, video: Video, *, size: Size = None, patch_size: int | None = None
     ) -> tuple[int, int]:
-        """Rows and columns of patches that the frames of a video have."""
+        """Find the rows and columns of patches that the frames of a video have.
+
+        Args:
+            video: Anything that :func:`~videomac.apis.open_video` takes.
+            size: See :meth:`__call__`.
+            patch_size: See :meth:`__call__`.
+
+        Raises:
+            FileNotFoundError: If there is no such video.
+            ValueError: If the video cannot be read, or an argument is out of its range.
+        """
         patch = self._patch_size(patch_size)
         height, width = self._fit(open_video(video)[0], size, patch).shape[:2]
         return grid_shape((height, width), patch)
@@ -116,8 +127,9 @@ class Reconstructor:
             visible: The patches to show instead of random ones, bool [rows, cols] for
                 all frames or [T, rows, cols]; see :meth:`grid_shape`.
             seed: Of random masks; equal seeds give equal masks.
-            size: Short side in pixels, or height and width, or ``'original'``; sides
-                are cropped about the middle to whole patches [:attr:`image_size`].
+            size: Height and width in pixels, multiples of the patch; or the short side,
+                or ``'original'``, and sides are cropped about the middle to whole
+                patches [:attr:`image_size`].
             network: The online or the target network.
             on_frame: Called with the number of a frame that is done (from 0) and its
                 pictures.
@@ -203,7 +215,7 @@ class Reconstructor:
         if isinstance(size, str) and size != 'original':
             raise ValueError(f"size must be pixels or 'original', got {size!r}")
         if isinstance(size, Sequence) and not isinstance(size, str):
-            return _resized(picture, (size[0], size[1]))
+            return _resized(picture, size)
         if isinstance(size, str):
             target = height // patch * patch, width // patch * patch
         else:
@@ -274,7 +286,7 @@ def _joined(parts: Sequence[Reconstruction], total: int) -> Reconstruction:
     return Reconstruction(**arrays, cancelled=len(parts) < total)
 
 
-def _resized(picture: Pictures, size: tuple[int, int]) -> Pictures:
+def _resized(picture: Pictures, size: Sequence[int]) -> Pictures:
     """Resize and crop as the model is shown held-out frames."""
     crop = FramesResizedCenterCrop(size)
     frames: Tensor = crop.transform({'frames': to_tensor(picture)[None]})['frames']
@@ -302,13 +314,14 @@ def _settings_of(path: Path) -> dict[str, Any]:
 
 
 def _load(path: Path, settings: Mapping[str, Any]) -> VideoMAC:
-    kind = settings.get('model', {}).get('type')
-    if str(kind).split('.')[-1] != 'VideoMAC':
+    config = settings.get('model', {})
+    kind = class_of(config)
+    if not (isinstance(kind, type) and issubclass(kind, VideoMAC)):
         raise ValueError(
-            f"'{path}' is of a {kind}, and only a VideoMAC can be drawn here: give the "
-            'checkpoint of a pre-training run of one (configs/videomac)'
+            f"'{path}' is of a {config.get('type')}, and only a VideoMAC can be drawn "
+            'here: give the checkpoint of a pre-training run of one (configs/videomac)'
         )
-    model = fill_model(settings['model'], os.fspath(path))
+    model = fill_model(config, os.fspath(path))
     assert isinstance(model, VideoMAC)
     return model
 

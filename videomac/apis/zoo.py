@@ -16,9 +16,9 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 from ..checkpoints import read_checkpoint
+from ..checkpoints.released_layout import convert_released
+from ..checkpoints.weights import misfits, read_state, refuse_misfits
 from ..models.propagation.settings import drop_old_preset
-from ..models.released_layout import convert_released
-from ..models.weights import misfits, misfits_as_text, read_state
 from ..utils import configs_root
 from ..utils.model_index import IndexedModel, indexed_models
 from ..utils.quiet import quiet_log
@@ -179,7 +179,17 @@ def _without_loading(model: Any) -> Any:
 
 
 def fill_model(config: Any, checkpoint: str | None) -> nn.Module:
-    """Build a model with random weights or all weights of a checkpoint."""
+    """Build a model with random weights or all weights of a checkpoint.
+
+    Args:
+        config: Its config, whose type is a registered name.
+        checkpoint: Path or address of a checkpoint of the whole model, of ours or of
+            the released code; None for the random weights that the config asks for.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        ValueError: If it cannot be used, or does not fit the model.
+    """
     network = build_network(config)
     if checkpoint is None:
         initialise: Any = getattr(network, 'init_weights', None)
@@ -188,12 +198,7 @@ def fill_model(config: Any, checkpoint: str | None) -> nn.Module:
                 initialise()
         return network
     state = _read(checkpoint)
-    found = misfits(network, state)
-    if any(found.values()):
-        raise ValueError(
-            f"the checkpoint '{checkpoint}' does not fit {type(network).__name__}:\n"
-            f'{misfits_as_text(found)}'
-        )
+    refuse_misfits(network, misfits(network, state), checkpoint)
     network.load_state_dict(state)
     return network
 

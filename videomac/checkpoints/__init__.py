@@ -1,9 +1,10 @@
 """Checkpoints of other projects in, ours out, tensor by tensor."""
 
-from .architecture import check_encoder, encoder_config
+from .architecture import check_encoder, choose_config, encoder_config
 from .export import TARGETS, export_state
 from .files import (
     UnusableCheckpointError,
+    find_header,
     hash_tensors,
     pick_network,
     read_checkpoint,
@@ -11,7 +12,7 @@ from .files import (
     to_bytes,
     write_file,
 )
-from .formats import ALIASES, FORMATS, Format, detect, import_state
+from .formats import ALIASES, FORMATS, Format, detect, format_of, import_state
 from .loaders import load_plain
 from .mapping import Conversion, Row, Rule, translate
 from .onnx_export import check_onnx, to_onnx
@@ -29,9 +30,12 @@ __all__ = [
     'UnusableCheckpointError',
     'check_encoder',
     'check_onnx',
+    'choose_config',
     'detect',
     'encoder_config',
     'export_state',
+    'find_header',
+    'format_of',
     'hash_tensors',
     'import_state',
     'import_whole',

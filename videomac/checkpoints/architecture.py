@@ -11,15 +11,16 @@ import torch
 from torch import Tensor
 
 from ..registry import MODELS
+from .encoder_part import is_dense, number_of_heads
 from .mapping import explaining
+from .weights import misfits, misfits_as_text
 
-__all__ = ['check_encoder', 'encoder_config']
+__all__ = ['check_encoder', 'choose_config', 'encoder_config']
 
 #: Heads of the ViTs whose heads are not 64 channels wide, by width: ViT-H (MAE).
 HEADS = {1280: 16}
 #: The same for those of MoCo v3: ViT-S. MAE's and DINO's has 6.
 MOCO_V3_HEADS = {384: 12}
-SHOWN = 8
 
 
 @explaining('telling the network')
@@ -51,6 +52,36 @@ def encoder_config(
     except KeyError as error:
         raise ValueError(f'the checkpoint is not whole: {error} is missing') from error
     return None
+
+
+def choose_config(
+    state: Mapping[str, Tensor],
+    config: Mapping[str, Any] | None,
+    num_heads: int | None = None,
+) -> dict[str, Any] | None:
+    """Choose what to build for the tensors of an encoder, for whole images.
+
+    Args:
+        state: See :func:`encoder_config`.
+        config: Of the encoder, given or stored; it counts, unless it is of a network that
+            masks its input. None: names and shapes tell the network.
+        num_heads: See :func:`encoder_config`.
+
+    Returns:
+        The config; None if there is none and the tensors do not tell.
+
+    Raises:
+        ValueError: If the config has another number of heads, or a tensor is missing
+            without which the network cannot be told.
+    """
+    told = None if config is None else number_of_heads(config)
+    if num_heads and told and num_heads != told:
+        raise ValueError(
+            f'{num_heads} heads were asked for, and the config of the encoder has {told}'
+        )
+    if config is not None and is_dense(config):
+        return dict(config)
+    return encoder_config(state, num_heads or told)
 
 
 def _count(state: Mapping[str, Tensor], pattern: str) -> int:
@@ -160,20 +191,8 @@ def check_encoder(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> Non
     Raises:
         ValueError: If keys are missing, too many, or of another shape; it lists them.
     """
-    own = MODELS.build(dict(config)).state_dict()
-    wrong = {
-        'missing': [name for name in own if name not in state],
-        'unexpected': [name for name in state if name not in own],
-        'of another shape': [
-            f'{name} {list(state[name].shape)}, not {list(value.shape)}'
-            for name, value in own.items()
-            if name in state and state[name].shape != value.shape
-        ],
-    }
-    if any(wrong.values()):
-        lists = '; '.join(
-            f'{len(names)} {kind}: {", ".join(names[:SHOWN])}'
-            for kind, names in wrong.items()
-            if names
+    found = misfits(MODELS.build(dict(config)), state)
+    if any(found.values()):
+        raise ValueError(
+            f'the tensors do not make a {config["type"]}:\n{misfits_as_text(found)}'
         )
-        raise ValueError(f'the tensors do not make a {config["type"]}: {lists}')

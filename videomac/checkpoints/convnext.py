@@ -12,8 +12,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ..models.released_layout import convert_kernel
 from .mapping import Rule, State
+from .released_layout import convert_kernel
 
 __all__ = [
     'FACEBOOK',
@@ -62,7 +62,7 @@ FACEBOOK = (
     Rule(rf'norm([0-3])\.{_AFFINE}', r'norm\1.\2'),
 )
 
-#: Sparse kernels; see :mod:`videomac.models.released_layout`.
+#: Sparse kernels; see :mod:`videomac.checkpoints.released_layout`.
 FCMAE = (
     Rule(rf'downsample_layers\.0\.([01])\.{_AFFINE}', r'downsample_layers.0.\1.\2'),
     Rule(rf'downsample_layers\.([1-3])\.0\.ln\.{_AFFINE}', r'downsample_layers.\1.0.\2'),

@@ -18,6 +18,7 @@ from torch import Tensor
 
 __all__ = [
     'UnusableCheckpointError',
+    'find_header',
     'hash_tensors',
     'header_text',
     'pick_network',
@@ -236,6 +237,23 @@ def read_header(path: str | Path) -> dict[str, Any]:
     if header.get('sha256') != hash_tensors(state):
         raise ValueError(f"the tensors of '{path}' are not those of its header")
     return header
+
+
+def find_header(path: str | Path, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Find what ``convert.py`` wrote about a file; empty for files of others.
+
+    Args:
+        path: The file.
+        content: What :func:`read_checkpoint` returns of it.
+
+    Raises:
+        ValueError: If the header of a ``.safetensors`` does not belong to its tensors.
+    """
+    if Path(path).suffix == '.safetensors':
+        ours = 'videomac' in _read_safetensors(path)[1]
+        return read_header(path) if ours else {}
+    meta = content.get('meta')
+    return dict(meta) if isinstance(meta, Mapping) and 'source_format' in meta else {}
 
 
 def write_file(path: str | Path, data: bytes, force: bool = False) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
 from . import convnext, own, resnet, video_vit, vit
 from .mapping import Conversion, Row, Rule, explaining, translate
 
-__all__ = ['ALIASES', 'FORMATS', 'Format', 'detect', 'import_state']
+__all__ = ['ALIASES', 'FORMATS', 'Format', 'detect', 'format_of', 'import_state']
 
 Made = Mapping[str, tuple[Tensor, str]]
 IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
@@ -202,7 +203,20 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     'torchvision': ('resnet', 'torchvision-convnext'),
     'timm': ('timm-convnext', 'resnet', 'vit'),
     'mmpretrain': ('mmpretrain', 'resnet', 'encoder'),
+    'backbone': ('mmpretrain',),
 }
+
+
+def format_of(header: Mapping[str, Any]) -> str:
+    """Find the format of a file by its header, ``'auto'`` where its keys have to tell.
+
+    The layouts of ours keep every key of whatever network.
+
+    Args:
+        header: What :func:`find_header` returns.
+    """
+    layout = header.get('layout')
+    return layout if layout in ('encoder', 'backbone') else 'auto'
 
 
 def detect(state: Mapping[str, Tensor], name: str = 'auto') -> tuple[Format, str]:
@@ -210,7 +224,8 @@ def detect(state: Mapping[str, Tensor], name: str = 'auto') -> tuple[Format, str
 
     Args:
         state: Tensors by their keys.
-        name: Format or alias that it should have, or ``'auto'``.
+        name: Format or alias that it should have, or ``'auto'``; the keys of any network
+            are of the format ``'encoder'``.
 
     Returns:
         The format, and what the keys of the encoder begin with.
@@ -222,6 +237,8 @@ def detect(state: Mapping[str, Tensor], name: str = 'auto') -> tuple[Format, str
     if name not in known and name not in ALIASES:
         names = ', '.join(sorted(known | {*ALIASES}))
         raise ValueError(f"there is no format '{name}'; there are {names}")
+    if name == 'encoder':  # the network itself tells whether they fit
+        return FORMATS[-1], ''
     for each in FORMATS:
         if each.name in ALIASES.get(name, (name,)):
             prefix = each.prefix(list(state))
@@ -229,7 +246,10 @@ def detect(state: Mapping[str, Tensor], name: str = 'auto') -> tuple[Format, str
                 return each, prefix
     shown = ', '.join(list(state)[:5])
     if name == 'auto':
-        raise ValueError(f'the keys are of no known format: {shown}, ...')
+        raise ValueError(
+            f'the keys are of no known format: {shown}, ... If they are those of a '
+            "network of your own, name the format 'encoder' and give its config"
+        )
     try:
         hint = f"; they look like '{detect(state)[0].name}'"
     except ValueError:

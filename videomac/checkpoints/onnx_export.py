@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -33,6 +33,12 @@ class _LastMap(nn.Module):
         return last
 
 
+def _pair(size: int | Sequence[int]) -> tuple[int, int]:
+    """Height and width of a size."""
+    height, width = (size, size) if isinstance(size, int) else size
+    return height, width
+
+
 def _need(*names: str) -> list[Any]:
     """Import packages that only ONNX needs."""
     try:
@@ -49,6 +55,7 @@ def to_onnx(
     config: Mapping[str, Any],
     header: Mapping[str, Any],
     image_size: int = 224,
+    dense: Callable[[nn.Module], nn.Module] = _LastMap,
 ) -> bytes:
     """Make the bytes of a file from an encoder.
 
@@ -63,6 +70,8 @@ def to_onnx(
             ``videomac``, with the hash of the tensors as ``sha256``.
         image_size: Height and width of the images with which the graph is made, in
             pixels; a network that knows its own is given that.
+        dense: Makes of the encoder a network from images to one map; by default the last
+            of what the encoder returns is that map.
 
     Raises:
         ValueError: If a package is missing, the network is too large or torch cannot
@@ -74,8 +83,8 @@ def to_onnx(
     encoder: nn.Module = MODELS.build(dict(config))
     encoder.load_state_dict(state)
     encoder.eval()  # mmpretrain's ConvNeXt returns nothing here
-    network = _LastMap(encoder).eval()
-    size = config.get('img_size', image_size)
+    network = dense(encoder).eval()
+    size = _pair(getattr(encoder, 'img_size', image_size))
     graph = _trace(network, size)
     onnx.helper.set_model_props(graph, {'videomac': header_text(header, state)})
     data: bytes = graph.SerializeToString()
@@ -83,13 +92,13 @@ def to_onnx(
     return data
 
 
-def _trace(network: nn.Module, size: int) -> Any:
+def _trace(network: nn.Module, size: Sequence[int]) -> Any:
     """Make the graph, with what sizes of images the network leaves free."""
     names = {0: 'batch', 2: 'height', 3: 'width'}
     try:
         program: Any = torch.onnx.export(
             network,
-            (torch.zeros(2, 3, size, size),),
+            (torch.zeros(2, 3, *size),),
             input_names=['images'],
             output_names=['features'],
             dynamo=True,
@@ -105,7 +114,7 @@ def _trace(network: nn.Module, size: int) -> Any:
     return program.model_proto
 
 
-def check_onnx(data: bytes, network: nn.Module, image_size: int) -> None:
+def check_onnx(data: bytes, network: nn.Module, image_size: int | Sequence[int]) -> None:
     """Compare what onnxruntime and torch compute for random images.
 
     Where the graph leaves the size of the images free, other sizes are tried as well.
@@ -113,7 +122,7 @@ def check_onnx(data: bytes, network: nn.Module, image_size: int) -> None:
     Args:
         data: Bytes of the file.
         network: What it was made of: images to one map.
-        image_size: Height and width in pixels.
+        image_size: Height and width in pixels, one number if they are equal.
 
     Raises:
         ValueError: If the features differ by more than 1e-4 of the largest one.
@@ -121,9 +130,10 @@ def check_onnx(data: bytes, network: nn.Module, image_size: int) -> None:
     (runtime,) = _need('onnxruntime')
     session = runtime.InferenceSession(data, providers=['CPUExecutionProvider'])
     (images,) = session.get_inputs()
-    sizes = [(image_size, image_size)]
+    height, width = _pair(image_size)
+    sizes = [(height, width)]
     if isinstance(images.shape[2], str):
-        sizes.append((2 * image_size, image_size + 7))
+        sizes.append((2 * height, width + 7))
     generator = torch.Generator().manual_seed(0)
     for batch, (height, width) in enumerate(sizes, 1):
         example = torch.randn(batch, 3, height, width, generator=generator)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from ..models.released_layout import convert_released
 from .mapping import SHOWN, Conversion, Row, Rule
+from .released_layout import convert_released
 from .resnet import RESNET
 
 __all__ = ['ANY', 'HEADS', 'VIDEOMAC_PARTS', 'import_released', 'is_own_key']
@@ -68,7 +68,7 @@ def import_released(state: Mapping[str, Tensor], strict: bool = True) -> Convers
     Returns:
         The encoder in the layout of our released encoders. To load the whole model,
         decoder and target included, use
-        :func:`videomac.models.released_layout.convert_released`.
+        :func:`videomac.checkpoints.released_layout.convert_released`.
 
     Raises:
         ValueError: If tensors are left over.

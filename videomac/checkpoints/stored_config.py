@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..registry import MODELS
@@ -13,6 +14,9 @@ __all__ = ['harmless', 'parse_config', 'registered', 'stored_config']
 
 #: What names files or addresses to load; a checkpoint has the weights itself.
 LOADING = ('init_cfg', 'pretrained', 'checkpoint', 'checkpoint_path', 'weights')
+
+#: What to do where the config of a file cannot be used.
+GIVE_IT = 'give the config yourself (config= or --config)'
 
 
 def parse_config(text: str) -> dict[str, Any]:
@@ -94,43 +98,69 @@ def harmless(config: Any) -> Any:
         config: Config of a network, or a part of it.
 
     Returns:
-        A copy in plain dicts and lists.
+        A copy in plain dicts and lists, with names of the registry in the place of import
+        paths.
 
     Raises:
         ValueError: If a type is not registered, or a name stands for an address.
     """
     if isinstance(config, Mapping):
-        if isinstance(config.get('type'), str):
-            _check_registered(config['type'])
         name = config.get('model_name', '')
         if not isinstance(name, str) or not re.fullmatch(r'[\w.-]*', name):
-            raise ValueError(f'the config in the file names a model {name!r}')
-        return {key: harmless(v) for key, v in config.items() if key not in LOADING}
+            raise ValueError(
+                f'the config in the file names a model {name!r}, which may be an '
+                f'address: {GIVE_IT}'
+            )
+        copy = {key: harmless(v) for key, v in config.items() if key not in LOADING}
+        kind = config.get('type')
+        return copy | {'type': _known_name(kind)} if isinstance(kind, str) else copy
     if isinstance(config, list | tuple):
         return type(config)(harmless(each) for each in config)
     return config
 
 
-def registered(kind: str) -> Any:
-    """Find what our registry of models, or one above it, has under a name.
+def registered(kind: str) -> tuple[str, Any] | None:
+    """Find what our registry of models, or one above it, has of a type.
 
-    Nothing is imported by its name. None if there is nothing.
+    Nothing is imported by its name.
+
+    Args:
+        kind: A name, with or without its scope; or the import path of what is
+            registered, which is what configs in pure Python leave.
+
+    Returns:
+        The name to build it by, which is ``kind`` unless that is a path, and the class or
+        function; None if there is nothing.
     """
-    MODELS.import_from_location()
     scope, _, name = kind.rpartition('.')
-    node: Any = MODELS
-    while node is not None:
-        node.import_from_location()
+    nodes = list(_nodes())
+    for node in nodes:
         if scope in ('', node.scope) and name in node.module_dict:
-            return node.module_dict[name]
-        node = node.parent
+            return kind, node.module_dict[name]
+    module = sys.modules.get(scope)
+    meant = getattr(module, '__dict__', {}).get(name)
+    for node in nodes:
+        for known, each in node.module_dict.items():
+            if meant is not None and each is meant:
+                return f'{node.scope}.{known}', each
     return None
 
 
-def _check_registered(kind: str) -> None:
-    """Check that a type is registered."""
-    if registered(kind) is None:
+def _nodes() -> Iterator[Any]:
+    """Our registry of models and those above it, filled."""
+    node: Any = MODELS
+    while node is not None:
+        node.import_from_location()
+        yield node
+        node = node.parent
+
+
+def _known_name(kind: str) -> str:
+    """The name by which a type is built."""
+    found = registered(kind)
+    if found is None:
         raise ValueError(
             f"the config in the file wants a '{kind}', which is not registered: import "
-            'the module that defines it, or give the config of the encoder yourself'
+            f'the module that defines it, or {GIVE_IT}'
         )
+    return found[0]

@@ -10,10 +10,10 @@ from typing import Any
 from mmengine.config import Config
 from torch import Tensor
 
-from ..models.released_layout import convert_released
 from ..utils import find_config
 from .architecture import check_encoder, encoder_config
 from .mapping import Conversion, Row
+from .released_layout import convert_released
 
 __all__ = ['NETWORKS', 'import_whole', 'whole_config']
 

@@ -10,8 +10,8 @@ from mmengine.model import PretrainedInit
 from mmengine.model.weight_init import update_init_info
 from torch import nn
 
+from ..checkpoints.weights import load_weights
 from ..registry import WEIGHT_INITIALIZERS
-from .weights import load_weights
 
 __all__ = ['StrictPretrainedInit']
 

@@ -17,7 +17,8 @@ from .target import EMATarget, SharedTarget, copy_missing_target
 
 __all__ = ['VideoMAC', 'latent_shape']
 
-#: The method of the paper, where a config does not say otherwise.
+#: The method of the paper, where a config does not say otherwise. The rivals in this
+#: package begin with the same target and losses: only the method is to differ.
 PATCH_SPARSE = dict(type='PatchSparse')
 EMA_TARGET = dict(type='EMATarget')
 RECONSTRUCTION = dict(type='MaskedReconstructionLoss', norm_pix=True)

@@ -12,25 +12,17 @@ import timm
 import torch
 import torch.nn.functional as F
 import torchvision
-from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 from torchvision.models import VisionTransformer
 
 from tests.models.common import SMALL_ARCH, build, config, randomise
 from videomac.models.propagation import FeatureExtractor
 from videomac.registry import MODELS
-from videomac.utils.quiet import quiet_log
 
+pytestmark = pytest.mark.usefixtures('quiet_scope')
 CONVNEXT = config()['encoder']
 RESNET = dict(type='mmpretrain.ResNet', depth=18)
 IMAGES = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
-
-
-@pytest.fixture(autouse=True)
-def _scope() -> Any:
-    init_default_scope('videomac')
-    with quiet_log():
-        yield
 
 
 def extractor(network: dict[str, Any], **options: Any) -> FeatureExtractor:

@@ -89,6 +89,19 @@ def test_frames_are_decoded_one_by_one_and_encoded_once() -> None:
         assert backbone.calls == frame + 1
 
 
+def test_every_frame_is_told_when_it_is_done() -> None:
+    clip, backbone, told = noise_video(length=4), Pooled(), []
+
+    def tell(done: int) -> None:
+        told.append((done, backbone.calls))
+
+    result = LabelPropagator(backbone).predict_video(clip, tell)
+    assert told == [(1, 1), (2, 2), (3, 3), (4, 4)]
+    (again,) = LabelPropagator(backbone)([clip])
+    for got, mask in zip(result['masks'], again['masks'], strict=True):
+        np.testing.assert_array_equal(got, mask)
+
+
 def test_first_mask_is_the_annotation_at_its_own_size() -> None:
     ids = np.random.default_rng(0).integers(0, 3, (50, 70), dtype=np.uint8)
     clip = noise_video(length=2, first_label=ids, ori_size=(50, 70))
@@ -197,7 +210,8 @@ def test_bad_input_is_named() -> None:
         (dict(first_label=np.zeros((24, 31), np.uint8)), r'uint8 \(24, 32\)'),
         (dict(first_label=np.zeros((24, 32), np.int64)), 'got int64'),
         (dict(frames=['one.jpg']), '1 files and 6 inputs'),
-        (dict(later_labels={6: np.zeros((24, 32), np.uint8)}), r'frames \[0, 6\] of 6'),
+        (dict(later_labels={6: np.zeros((24, 32), np.uint8)}), r'\[6\]: .* 0 to 5'),
+        (dict(later_labels={0: np.zeros((24, 32), np.uint8)}), r'frames \[0\]'),
         (dict(first_label=None, points=np.zeros((3, 2))), r'\[2, J\]'),
     ],
 )

@@ -6,13 +6,8 @@ import pytest
 import torch
 from mmpretrain.structures import DataSample
 
+from tests.datasets.media import noise
 from videomac.models import FramesAsImages, FramesDataPreprocessor
-
-
-def noise(*shape: int) -> torch.Tensor:
-    """Frames."""
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
 
 
 @pytest.mark.parametrize('frames', [1, 2, 3])

@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from tests.datasets.trees import make_davis, moving_squares
 from tests.real_data import real_data
 from tests.tools.test_train_cli import load_tool
-from videomac.models.weights import read_state
+from videomac.checkpoints.weights import read_state
 from videomac.utils import configs_root, tools_root
 
 test = load_tool(tools_root() / 'test.py')

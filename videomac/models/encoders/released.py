@@ -2,7 +2,7 @@
 
 They differ from the networks that the paper names; docs/design/released_models.md lists
 how. Checkpoints of the released code load through
-:func:`videomac.models.released_layout.convert_released`.
+:func:`videomac.checkpoints.released_layout.convert_released`.
 """
 
 from __future__ import annotations

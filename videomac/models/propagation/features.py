@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from ...checkpoints.pretraining_variant import dense_class
+from ...checkpoints.weights import load_weights
 from ...registry import MODELS
 from ...utils.arguments import check_flags
 from ..encoders.output_stride import set_output_stride
-from ..pretraining_variant import dense_class
-from ..weights import load_weights
 from .stages import choose_stages
 
 __all__ = ['FeatureExtractor']
@@ -109,7 +109,7 @@ class FeatureExtractor(nn.Module):
             images: Normalised frames, [B, 3, H, W].
 
         Returns:
-            float32 [B, C, h, w], of unit length over C.
+            float32 [B, C, h, w], of unit length over C unless ``l2`` is off.
 
         Raises:
             ValueError: If the network does not return such maps.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,16 +99,49 @@ class LabelPropagator(BaseModel):
             raise ValueError(f"LabelPropagator only has the mode 'predict', got {mode!r}")
         return [self.predict_video(video) for video in inputs]
 
-    def predict_video(self, video: PropagationVideo) -> dict[str, Any]:
-        """Propagate the labels of one video; see :meth:`forward`."""
+    def predict_video(
+        self, video: PropagationVideo, on_frame: Callable[[int], None] | None = None
+    ) -> dict[str, Any]:
+        """Propagate the labels of one video.
+
+        Args:
+            video: The video.
+            on_frame: Called after every frame with the number of those that are done.
+
+        Returns:
+            What :meth:`forward` returns for it.
+
+        Raises:
+            TypeError: If the backbone returns no single map.
+            ValueError: If the features are not finite.
+        """
+        done = []
+        for labels in self.iter_labels(video):
+            done.append(labels)
+            if on_frame is not None:
+                on_frame(len(done))
         if video.points is None:
-            return dict(video=video.video, masks=list(self.iter_masks(video)))
-        points, visible = zip(*self.iter_points(video), strict=True)
-        return dict(video=video.video, points=np.stack(points), visible=np.stack(visible))
+            return dict(video=video.video, masks=done)
+        points, visible = (np.stack(each) for each in zip(*done, strict=True))
+        return dict(video=video.video, points=points, visible=visible)
+
+    def iter_labels(self, video: PropagationVideo) -> Iterator[Any]:
+        """Yield the labels of every frame: :meth:`iter_masks` or :meth:`iter_points`.
+
+        Raises:
+            TypeError: If the backbone returns no single map.
+            ValueError: If the features are not finite.
+        """
+        return self.iter_masks(video) if video.points is None else self.iter_points(video)
 
     @torch.no_grad()
     def iter_masks(self, video: PropagationVideo) -> Iterator[NDArray[np.uint8]]:
-        """Yield the id map uint8 [H0, W0] of every frame, the first as annotated."""
+        """Yield the id map uint8 [H0, W0] of every frame, the first as annotated.
+
+        Raises:
+            TypeError: If the backbone returns no single map.
+            ValueError: If the video has joints, or the features are not finite.
+        """
         if video.first_label is None:
             raise ValueError(f"video '{video.video}' has joints to propagate, not masks")
         objects = present_ids(video.first_label)
@@ -147,7 +180,12 @@ class LabelPropagator(BaseModel):
     def iter_points(
         self, video: PropagationVideo
     ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
-        """Yield joints float64 [J, 2] and their visibility bool [J] of every frame."""
+        """Yield joints float64 [J, 2] and their visibility bool [J] of every frame.
+
+        Raises:
+            TypeError: If the backbone returns no single map.
+            ValueError: If the video has masks, or the features are not finite.
+        """
         if video.points is None:
             raise ValueError(f"video '{video.video}' has masks to propagate, not joints")
         memory = FrameMemory(self.settings, self.memory_budget)

@@ -12,7 +12,38 @@ from torch import Tensor, nn
 
 from ..encoders.released import ReleasedConvNeXt
 
-__all__ = ['choose_stages']
+__all__ = ['LastStage', 'choose_stages']
+
+
+class LastStage(nn.Module):
+    """A network that returns the map of its last stage alone, with the norm after it.
+
+    Args:
+        network: Any that returns maps, see :func:`choose_stages`, which changes it.
+
+    Attributes:
+        network: The network itself.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self._maps = choose_stages(network, [-1], final_norm=True)
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Compute the map.
+
+        Args:
+            images: Normalised, [B, 3, H, W].
+
+        Returns:
+            [B, C, h, w].
+
+        Raises:
+            ValueError: If the network returns no maps.
+        """
+        (features,) = self._maps(self.network, images)
+        return features
 
 
 def choose_stages(
@@ -134,6 +165,8 @@ def _return_stages(network: Any, stages: list[int], final_norm: bool) -> None:
         network.out_indices = tuple(stages)
     if hasattr(network, 'gap_before_final_norm'):
         network.gap_before_final_norm = False
+    if 'featmap' in getattr(network, 'OUT_TYPES', ()):
+        network.out_type = 'featmap'  # of a ViT that was built to classify
     convnext = isinstance(getattr(network, 'downsample_layers', None), nn.ModuleList)
     if hasattr(network, 'final_norm') and not final_norm:
         network.final_norm = False  # of a ViT

@@ -10,12 +10,10 @@ from torch import Tensor, nn
 from ...registry import MODELS
 from ...sparse import PatchGrid
 from ..target import EMATarget, copy_missing_target
-from .token_autoencoder import RECONSTRUCTION, TokenAutoencoder
+from ..videomac import CONSISTENCY, EMA_TARGET, RECONSTRUCTION
+from .token_autoencoder import TokenAutoencoder
 
 __all__ = ['RCMAE']
-
-EMA_TARGET = dict(type='EMATarget')
-CONSISTENCY = dict(type='ReconstructionConsistencyLoss', weight=1.0)
 
 
 @MODELS.register_module()

@@ -8,10 +8,9 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ...registry import MODELS
+from ..videomac import RECONSTRUCTION
 
 __all__ = ['TokenAutoencoder']
-
-RECONSTRUCTION = dict(type='MaskedReconstructionLoss', norm_pix=True)
 
 
 class TokenAutoencoder(BaseModel):

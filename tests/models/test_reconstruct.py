@@ -7,7 +7,7 @@ import torch
 from mmpretrain.structures import DataSample
 
 from tests.models.common import build
-from videomac.apis import reconstruct
+from videomac.models.reconstruct import reconstruct
 
 
 def make_items(number: int) -> list[dict[str, Any]]:

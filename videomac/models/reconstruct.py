@@ -9,7 +9,7 @@ import torch
 from mmengine.dataset import pseudo_collate
 from mmpretrain.structures import DataSample
 
-from ..models import VideoMAC
+from .videomac import VideoMAC
 
 __all__ = ['reconstruct']
 

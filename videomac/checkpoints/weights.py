@@ -7,11 +7,18 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..checkpoints.files import UnusableCheckpointError
-from ..checkpoints.loaders import load_plain
 from ..utils.quiet import quiet_log
+from .files import UnusableCheckpointError
+from .loaders import load_plain
 
-__all__ = ['as_loaded', 'load_weights', 'misfits', 'misfits_as_text', 'read_state']
+__all__ = [
+    'as_loaded',
+    'load_weights',
+    'misfits',
+    'misfits_as_text',
+    'read_state',
+    'refuse_misfits',
+]
 
 #: Where the network of a checkpoint may be, if the caller does not say.
 PREFIXES = ('', 'encoder.', 'backbone.', 'model.')
@@ -55,13 +62,10 @@ def read_state(checkpoint: str) -> dict[str, Tensor]:
     return state
 
 
-def load_weights(
-    network: nn.Module,
-    checkpoint: str,
-    prefix: str | None = None,
-    ignore: Sequence[str] = HEADS,
-) -> None:
+def load_weights(network: nn.Module, checkpoint: str, prefix: str | None = None) -> None:
     """Load a checkpoint into a network, every key of both.
+
+    Only a classifier's head may be left over in the checkpoint.
 
     Args:
         network: Any network. Into a wrapper of a network of timm or torchvision a
@@ -71,7 +75,6 @@ def load_weights(
         prefix: What the keys of the network begin with in the checkpoint:
             ``'encoder.'`` for the online and ``'target.encoder.'`` for the target
             network of a pre-training run. None: found out, ``'encoder.'`` included.
-        ignore: Beginnings of keys that the checkpoint may have and the network not.
 
     Raises:
         UnusableCheckpointError: If keys or shapes do not fit; the message lists them.
@@ -86,7 +89,7 @@ def load_weights(
             for name, value in state.items()
             if name.startswith(start)
         }
-        fits += [(misfits(goal, part, ignore), start, goal, part) for goal in goals]
+        fits += [(misfits(goal, part, HEADS), start, goal, part) for goal in goals]
     found, start, goal, part = min(
         fits, key=lambda fit: (not fit[3], sum(map(len, fit[0].values())))
     )
@@ -160,6 +163,26 @@ def misfits_as_text(found: Mapping[str, Sequence[str]]) -> str:
         for kind, keys in found.items()
         if keys
     )
+
+
+def refuse_misfits(
+    network: nn.Module, found: Mapping[str, Sequence[str]], checkpoint: object
+) -> None:
+    """Make what :func:`misfits` found an error.
+
+    Args:
+        network: The network that was compared, for the message.
+        found: Lists of keys by what is wrong.
+        checkpoint: Path or address of the weights, for the message.
+
+    Raises:
+        UnusableCheckpointError: If a list is not empty; the message has all of them.
+    """
+    if any(found.values()):
+        raise UnusableCheckpointError(
+            f"the checkpoint '{checkpoint}' does not fit {type(network).__name__}:\n"
+            f'{misfits_as_text(found)}'
+        )
 
 
 def _beginnings(state: Mapping[str, Tensor]) -> list[str]:
