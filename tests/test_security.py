@@ -32,7 +32,7 @@ from tests.tools.test_train_cli import load_tool
 from tests.tools.test_vis_affinity import PROPAGATION
 from videomac.apis import Propagator, Reconstructor, get_model, load_encoder
 from videomac.checkpoints import load_plain, read_checkpoint, read_header
-from videomac.models.weights import load_weights
+from videomac.checkpoints.weights import load_weights
 from videomac.registry import MODELS
 from videomac.utils import find_config, tools_root
 

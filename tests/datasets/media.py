@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from videomac.datasets import FrameSource, UnreadableVideoError, VideoRecord
 from videomac.utils.sample_clips import sample_clips_folder
@@ -25,6 +27,12 @@ def write_frames(
 def numbered(number: int, suffix: str = '.png') -> list[str]:
     """Names of ``number`` frames."""
     return [f'{i:05d}{suffix}' for i in range(number)]
+
+
+def noise(*shape: int) -> Tensor:
+    """Random frames, uint8."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
 
 
 def sample_video(name: str) -> Path:

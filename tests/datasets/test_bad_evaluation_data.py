@@ -273,6 +273,21 @@ def test_no_meta_json_leads_out_of_the_data_set(tmp_path: Path, name: str) -> No
         YouTubeVOSDataset(tmp_path)
 
 
+@pytest.mark.parametrize('kind', ['davis', 'vip', 'jhmdb'])
+def test_videos_that_are_named_twice_count_once(tmp_path: Path, kind: str) -> None:
+    """In the list, and among those that are asked for."""
+    make, dataset = DATASETS[kind]
+    make(tmp_path)
+    once = dataset(tmp_path)
+    name = once.folders[0].name
+    (path,) = [*tmp_path.rglob('*.txt')]
+    path.write_text(path.read_text() * 2)
+    for found in (dataset(tmp_path), dataset(tmp_path, videos=[name, name])):
+        assert found.folders == once.folders
+        assert found.metainfo == once.metainfo
+        assert len(found) == 1
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason='root may read everything')
 def test_frame_without_permission(tmp_path: Path) -> None:
     davis(tmp_path).chmod(0)

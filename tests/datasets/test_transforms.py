@@ -9,6 +9,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as tvf
 
+from tests.datasets.media import noise
 from videomac.registry import TRANSFORMS
 
 CROP = {'type': 'FramesRandomResizedCrop', 'size': 24}
@@ -20,12 +21,6 @@ def run(cfg: dict[str, Any], frames: Tensor, seed: int = 0) -> Tensor:
     """Apply a transform after seeding torch."""
     torch.manual_seed(seed)
     return TRANSFORMS.build(cfg)({'frames': frames})['frames']
-
-
-def noise(*shape: int) -> Tensor:
-    """Random frames, uint8."""
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
 
 
 @pytest.mark.parametrize('cfg', RANDOM, ids=lambda cfg: cfg['type'])

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import init_default_scope
 from torch import nn
 
 from tests.models.common import SMALL_ARCH
 from videomac.engine.layer_depth import layer_depths
 from videomac.registry import MODELS
 from videomac.utils.paths import configs_root
-from videomac.utils.quiet import quiet_log
 
+pytestmark = pytest.mark.usefixtures('quiet_scope')
 PRETRAINING = sorted((configs_root() / 'videomac').glob('videomac_*_ytvos.py'))
-
-
-@pytest.fixture(autouse=True)
-def _scope() -> Iterator[None]:
-    init_default_scope('videomac')
-    with quiet_log():
-        yield
 
 
 def by_hand(name: str, depths: list[int]) -> int:

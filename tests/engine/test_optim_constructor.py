@@ -11,6 +11,7 @@ from mmengine.optim import build_optim_wrapper
 from torch import nn
 
 from tests.models.common import build
+from videomac.engine.optim_constructor import merge_groups
 from videomac.utils.paths import configs_root
 
 
@@ -46,6 +47,20 @@ def test_weight_decay_spares_what_the_recipe_spares() -> None:
         spared = parameter.dim() == 1 or name == 'decoder.mask_token'
         assert group['weight_decay'] == (0.0 if spared else 0.05), name
         assert group['lr'] == 2e-3
+
+
+def test_merged_groups() -> None:
+    """Names are no option; a shared parameter stays where it is first."""
+    a, b, c = (nn.Parameter(torch.zeros(1)) for _ in range(3))
+    single = [
+        dict(params=[a], lr=1.0, param_name='a'),
+        dict(params=[b], lr=2.0, param_name='b'),
+        dict(params=[c], lr=1.0, param_name='c'),
+        dict(params=[a], lr=2.0, param_name='also a'),
+    ]
+    first, second = merge_groups(single)
+    assert first == dict(params=[a, c], lr=1.0)
+    assert second == dict(params=[b], lr=2.0)
 
 
 def test_equal_options_share_a_group() -> None:

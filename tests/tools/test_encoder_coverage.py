@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -45,6 +46,16 @@ def test_the_page_has_every_encoder_and_its_count(tool: ModuleType) -> None:
     for line in set(rows.values()) - set(green):
         reason = line.split('|')[-2].strip()
         assert len(reason) > 20, line
+
+
+def test_the_page_is_what_the_tool_writes(
+    tool: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tool.PAGE.read_text(encoding='utf-8')
+    made = re.search(r'^Made with (.*) by$', page, re.MULTILINE)
+    assert made is not None
+    monkeypatch.setattr(tool, 'versions', lambda: made[1])  # of when it was made
+    assert tool.page_of(list(tool.rows_of(page).values())) == page
 
 
 def test_writes_and_resumes(

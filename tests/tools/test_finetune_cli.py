@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,13 +14,12 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import init_default_scope
 
 from videomac.registry import DATASETS, HOOKS, LOOPS, MODELS, OPTIM_WRAPPERS
 from videomac.utils import expand_shortcuts
 from videomac.utils.paths import configs_root, tools_root
-from videomac.utils.quiet import quiet_log
 
+pytestmark = pytest.mark.usefixtures('quiet_scope')
 ROOT = configs_root() / 'finetune'
 CONFIGS = sorted(ROOT.glob('*.py'))
 TINY = [
@@ -29,13 +27,6 @@ TINY = [
     'model.backbone.arch.channels=[8,16]',
     'model.head.in_channels=16',
 ]
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    init_default_scope('videomac')
-    with quiet_log():
-        yield
 
 
 def tool(name: str) -> ModuleType:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from mmengine.config import Config
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
 
 from tests.tools.test_get_flops import cells
 from tests.tools.test_train_cli import load_tool
@@ -77,6 +81,18 @@ def test_epochs() -> None:
     assert (plan.iterations_per_pass, plan.passes) == (177, 100)
     assert plan.step_samples == 512
     assert tool.uses_amp(cfg)
+
+
+@pytest.mark.parametrize(
+    ('kind', 'expected'),
+    [
+        *[(AmpOptimWrapper, True), ('mmengine.optim.AmpOptimWrapper', True)],
+        *[('BFloat16OptimWrapper', True), (OptimWrapper, False), ('OptimWrapper', False)],
+    ],
+    ids=str,
+)
+def test_mixed_precision_by_any_name(kind: Any, expected: bool) -> None:
+    assert tool.uses_amp(Config(dict(optim_wrapper=dict(type=kind)))) is expected
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from tests.tools.test_train_cli import load_tool
 from videomac.apis import Propagator
 from videomac.datasets.label_maps import object_palette, read_label_map
 from videomac.utils import configs_root, tools_root
-from videomac.utils.frame_range import frame_range
 from videomac.visualization.overlay import overlay_masks
 from videomac.visualization.reconstruction import GAP, HEADER
 
@@ -179,14 +178,6 @@ def test_points_and_gif(video: Path, checkpoint: str, tmp_path: Path) -> None:
     with Image.open(f'{out}.gif') as image:
         assert getattr(image, 'n_frames', 1) == 2
     assert not Path(f'{out}_masks').exists()
-
-
-@pytest.mark.parametrize('text', ['3', '::0', 'a:b', '1:2:3:4', ''])
-def test_bad_frames(text: str) -> None:
-    with pytest.raises(Exception, match='no range of frames'):
-        frame_range(text)
-    assert frame_range('1:9:2') == slice(1, 9, 2)
-    assert frame_range(':-3') == slice(None, -3)
 
 
 def test_bad_input(video: Path, checkpoint: str, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.optim import AmpOptimWrapper
 from mmengine.registry import init_default_scope
 
 from videomac.analysis import (
@@ -17,9 +18,16 @@ from videomac.analysis import (
     measure_workload,
     unseen_samples,
 )
+from videomac.engine import BFloat16OptimWrapper
 from videomac.models import VideoMAC
-from videomac.registry import MODELS
-from videomac.utils import CfgOptions, find_config, markdown_table, merge_options
+from videomac.registry import MODELS, OPTIM_WRAPPERS
+from videomac.utils import (
+    CfgOptions,
+    config_class,
+    find_config,
+    markdown_table,
+    merge_options,
+)
 
 DEFAULT = 'configs/videomac/videomac_convnextv2-small_8xb64-amp-coslr-100e_ytvos.py'
 #: Of YouTube-VOS 2018 train at gap 1: 94,588 frames of 3,471 videos.
@@ -80,7 +88,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def uses_amp(cfg: Config) -> bool:
     """Whether the config trains in mixed precision."""
-    return cfg.optim_wrapper.get('type') in ('AmpOptimWrapper', 'BFloat16OptimWrapper')
+    wrapper = config_class(OPTIM_WRAPPERS, cfg.optim_wrapper)
+    return wrapper in (AmpOptimWrapper, BFloat16OptimWrapper)
 
 
 def measure(cfg: Config) -> Workload:

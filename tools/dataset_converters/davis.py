@@ -71,7 +71,7 @@ class DAVIS(Converter):
         """Compare videos and frames with the official ones, then open all pictures."""
         expected = davis_frames(args.year)
         frames = root / 'JPEGImages' / '480p'
-        present = check_frames(frames, expected, '.jpg', check)
+        present = check_frames(frames, expected, check)
         listed = inspect_dataset(
             lambda: DAVISDataset(root, year=args.year, check=False), check
         )

@@ -66,7 +66,7 @@ class VIP(Converter):
     def inspect(self, root: Path, check: TreeCheck, args: argparse.Namespace) -> str:
         """Compare videos and frames with the official ones, then open all pictures."""
         expected = vip_val_frames()
-        present = check_frames(root / 'Images', expected, '.jpg', check)
+        present = check_frames(root / 'Images', expected, check)
         listed = inspect_dataset(lambda: VIPDataset(root, check=False), check)
         if listed is not None:
             names = listed.metainfo['videos']

@@ -100,7 +100,7 @@ class YouTubeVOS(Converter):
         frames = {name: video_files(images / name, ('.jpg',)) for name in expected}
         # Every frame is there, or those that are annotated: none but numbers in fives.
         every = any(int(p.stem) % 5 for paths in frames.values() for p in paths)
-        present = check_frames(images, expected, '.jpg', check, lambda video: every)
+        present = check_frames(images, expected, check, lambda video: every)
         labels = {
             name: video_files(root / 'Annotations' / name, ('.png',)) for name in present
         }

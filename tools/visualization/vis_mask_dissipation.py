@@ -15,9 +15,9 @@ from videomac.apis import load_encoder, open_video
 from videomac.apis.build import build_network
 from videomac.apis.zoo import model_config
 from videomac.checkpoints.encoder_part import encoder_part
+from videomac.checkpoints.weights import load_weights
 from videomac.models import RandomPatchMasking
 from videomac.models.propagation.stages import choose_stages
-from videomac.models.weights import load_weights
 from videomac.utils.quiet import quiet_log
 from videomac.visualization import mask_reach
 from videomac.visualization.figures import save_figure

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from videomac.apis import Reconstructor, open_video
 from videomac.apis.reconstruction import Reconstruction
-from videomac.apis.video_input import Frames
+from videomac.datasets.video_input import Frames
 from videomac.utils.frame_range import frame_range
 from videomac.utils.quiet import quiet_log
 from videomac.visualization import save_image

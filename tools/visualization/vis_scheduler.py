@@ -10,13 +10,10 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from videomac.engine import batches_per_step
+from videomac.engine.schedules import batches_per_epoch, schedules
 from videomac.registry import DATASETS
 from videomac.utils import CfgOptions, find_config, merge_options
-from videomac.visualization.schedules import (
-    batches_per_epoch,
-    plot_schedules,
-    schedules,
-)
+from videomac.visualization.schedules import plot_schedules
 
 QUIET = 2.0  # seconds before progress is shown
 

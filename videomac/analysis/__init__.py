@@ -1,5 +1,6 @@
 """What networks cost, and what it costs to train them."""
 
+from ..utils.passes import iterations_per_pass
 from .flops import MultiplyAddCounter, MultiplyAdds, dense_multiply_adds, multiply_adds
 from .report import Cost, costs, costs_by_module, count_parameters
 from .scaling import (
@@ -9,7 +10,6 @@ from .scaling import (
     Workload,
     all_reduce_bytes,
     estimate,
-    iterations_per_pass,
     unseen_samples,
 )
 from .workload import kept_bytes, measure_workload

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from ..utils.passes import iterations_per_pass
+
 __all__ = [
     'Estimate',
     'Machine',
@@ -15,7 +17,6 @@ __all__ = [
     'Workload',
     'all_reduce_bytes',
     'estimate',
-    'iterations_per_pass',
     'unseen_samples',
 ]
 
@@ -184,18 +185,6 @@ class Estimate:
     cores_needed: float | None
     state: int
     activations: float
-
-
-def iterations_per_pass(
-    samples: int, processes: int, batch_size: int, drop_last: bool = True
-) -> int:
-    """Count the iterations of one pass of mmengine's ``DefaultSampler``.
-
-    Indices are dealt to the processes in turn, the first ones once more until all have
-    as many; each process makes its own batches.
-    """
-    share = -(-samples // processes)
-    return share // batch_size if drop_last else -(-share // batch_size)
 
 
 def unseen_samples(samples: int, processes: int, batch_size: int) -> int:

@@ -141,7 +141,11 @@ class DAVISDataset(PropagationDataset):
         check_label_maps(needed, folder.labels, size, check, read)
 
     def load(self, folder: VideoFolder, ori_size: tuple[int, int]) -> dict[str, Any]:
-        """Read the first annotation, with its palette."""
+        """Read the first annotation, with its palette.
+
+        Raises:
+            LabelMapError: It cannot be read, or has no object.
+        """
         labels = LabelFiles(folder.labels, merge_objects=self.year == 2016)
         first = np.where(labels[0] == VOID, 0, labels[0]).astype(np.uint8)
         if not first.any():

@@ -43,8 +43,8 @@ class PropagationVideo:
             background already.
         points: Joints of frame 0, float64 [2, J]: x, y in pixels of the original size,
             counted from 0; they may lie outside the picture.
-        later_labels: Ids of objects that enter later, by frame: uint8 [H0, W0], 0 where
-            no new object is.
+        later_labels: Ids of objects that enter later, by frame, from 1: uint8 [H0, W0],
+            0 where no new object is.
         palette: Colours of the ids for palette PNGs, uint8 [256, 3].
         meta: What else a metric needs, such as the files of the ground truth.
 
@@ -64,10 +64,11 @@ class PropagationVideo:
 
     def __post_init__(self) -> None:
         """Check the fields against each other."""
-        if len(self.frames) != len(self.inputs) or not self.frames:
+        count = len(self.frames)
+        if count != len(self.inputs) or not count:
             self._fail(
-                f'{len(self.frames)} files and {len(self.inputs)} inputs; it needs as '
-                'many of the one as of the other, and at least one'
+                f'{count} files and {len(self.inputs)} inputs; it needs as many of the '
+                'one as of the other, and at least one'
             )
         if (self.first_label is None) == (self.points is None):
             self._fail('it needs either first_label or points')
@@ -77,9 +78,13 @@ class PropagationVideo:
             if self.later_labels:
                 self._fail('later_labels go with first_label, not with points')
             return
+        wrong = [each for each in self.later_labels if each not in range(1, count)]
+        if wrong:
+            self._fail(
+                f'no object can enter later in frames {wrong}: there are frames 0 to '
+                f'{count - 1}, and the labels of frame 0 are the first'
+            )
         labels = {0: self.first_label, **self.later_labels}
-        if not 0 <= min(labels) <= max(labels) < len(self.frames):
-            self._fail(f'labels of frames {sorted(labels)} of {len(self.frames)}')
         for frame, ids in labels.items():
             if ids is None or ids.dtype != np.uint8 or ids.shape != self.ori_size:
                 got = 'None' if ids is None else f'{ids.dtype} {ids.shape}'

@@ -67,7 +67,12 @@ class YouTubeVOSDataset(PropagationDataset):
         super().__init__(data_root, size, multiple, mean, std, videos, check)
 
     def list_videos(self) -> list[str]:
-        """Read the videos of ``meta.json``, and which of their frames are asked for."""
+        """Read the videos of ``meta.json``, and which of their frames are asked for.
+
+        Raises:
+            FileNotFoundError: It is not there.
+            ValueError: It cannot be understood.
+        """
         path = self.data_root / 'meta.json'
         try:
             videos = json.loads(path.read_text(encoding='utf-8-sig'))['videos']
@@ -120,7 +125,11 @@ class YouTubeVOSDataset(PropagationDataset):
             check.add(f'{folder.path / stem}.jpg is missing')
 
     def load(self, folder: VideoFolder, ori_size: tuple[int, int]) -> dict[str, Any]:
-        """Read the objects of the first frame, and those that enter later."""
+        """Read the objects of the first frame, and those that enter later.
+
+        Raises:
+            LabelMapError: An annotation cannot be read.
+        """
         seen: set[int] = {0, VOID}
         labels, palette = {}, None
         for t, path in enumerate(folder.labels):

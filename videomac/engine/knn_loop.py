@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from mmengine.dist import all_gather, get_world_size
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import TestLoop
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ..evaluation.knn import knn_scores
 from ..registry import LOOPS
+from .unwrapped import unwrapped
 
 __all__ = ['KNNTestLoop']
 
@@ -121,8 +121,7 @@ class KNNTestLoop(TestLoop):
 
     @property
     def _model(self) -> Any:
-        model = self.runner.model
-        return model.module if is_model_wrapper(model) else model
+        return unwrapped(self.runner.model)
 
 
 def _join(parts: tuple[Tensor, ...], loader: DataLoader[Any]) -> Tensor:

@@ -11,7 +11,7 @@ from torch import nn
 
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
 from .layer_depth import layer_depths
-from .optim_constructor import without_repeats
+from .optim_constructor import merge_groups
 
 __all__ = ['LayerDecayOptimWrapperConstructor']
 
@@ -57,29 +57,12 @@ class LayerDecayOptimWrapperConstructor(LearningRateDecayOptimWrapperConstructor
             return layer, total + 2
 
         super().add_params(params, module, prefix, depth, **kwargs)
-        params[:] = _joined(params)
-
-
-def _joined(params: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Join the parameters of a layer that have the same options."""
-    joined: dict[str, dict[str, Any]] = {}
-    for single in without_repeats(params):
-        options = {
-            key: value
-            for key, value in single.items()
-            if key not in ('params', 'param_name')
-        }
-        found = joined.setdefault(
-            repr(sorted(options.items())), {**options, 'params': []}
-        )
-        found['params'] += single['params']
-    groups = sorted(joined.values(), key=lambda group: group['layer_id'])
-    for group in groups:
-        count = sum(parameter.numel() for parameter in group['params'])
-        print_log(
-            f'layer {group["layer_id"]}: {len(group["params"])} tensors, {count:,} '
-            f'parameters, lr {group["lr"]:.3g} (scale {group["lr_scale"]:.3g}), weight '
-            f'decay {group.get("weight_decay", 0):g}',
-            logger='current',
-        )
-    return groups
+        params[:] = sorted(merge_groups(params), key=lambda group: group['layer_id'])
+        for group in params:
+            count = sum(parameter.numel() for parameter in group['params'])
+            print_log(
+                f'layer {group["layer_id"]}: {len(group["params"])} tensors, {count:,} '
+                f'parameters, lr {group["lr"]:.3g} (scale {group["lr_scale"]:.3g}), '
+                f'weight decay {group.get("weight_decay", 0):g}',
+                logger='current',
+            )

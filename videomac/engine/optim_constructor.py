@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from mmengine.logging import MMLogger, print_log
+from mmengine.logging import print_log
 from mmengine.optim import DefaultOptimWrapperConstructor
 from torch import nn
 
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS
+from ..utils.quiet import quiet_log
 
-__all__ = ['TrainableOptimWrapperConstructor', 'without_repeats']
+__all__ = ['TrainableOptimWrapperConstructor', 'merge_groups']
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -36,14 +37,17 @@ class TrainableOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         if prefix:  # the recursion into children
             super().add_params(params, module, prefix, is_dcn_module)
             return
-        logger = MMLogger.get_current_instance()
-        level = logger.level
-        logger.setLevel(logging.ERROR)
-        try:
+        with quiet_log(logging.WARNING):
             super().add_params(params, module, prefix, is_dcn_module)
-        finally:
-            logger.setLevel(level)
-        params[:] = _merge_groups(params)
+        params[:] = merge_groups(params)
+        for group in params:
+            options = {key: value for key, value in group.items() if key != 'params'}
+            count = sum(p.numel() for p in group['params'])
+            print_log(
+                f'optimiser group: {len(group["params"])} tensors, {count:,} parameters'
+                f'{f", {options}" if options else ""}',
+                logger='current',
+            )
 
     def __call__(self, model: nn.Module) -> Any:
         """Build the optimiser wrapper around an optimiser for the model."""
@@ -53,7 +57,7 @@ class TrainableOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         return super().__call__(model)
 
 
-def without_repeats(params: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _without_repeats(params: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Keep the first of the groups of a parameter that layers share.
 
     Args:
@@ -64,19 +68,24 @@ def without_repeats(params: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [group for group in params if first[id(group['params'][0])] is group]
 
 
-def _merge_groups(params: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Join parameter groups whose options are equal, in the order of their first one."""
+def merge_groups(params: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Join parameter groups of equal options, in the order of the first of each.
+
+    Args:
+        params: Groups of one parameter each. Their names, if they have one, are no
+            option and are left out.
+
+    Returns:
+        Groups that differ in their options, with each parameter in one of them: that of
+        its first name where layers share it.
+    """
     merged: dict[str, dict[str, Any]] = {}
-    for group in without_repeats(params):
-        options = {key: value for key, value in group.items() if key != 'params'}
+    for group in _without_repeats(params):
+        options = {
+            key: value
+            for key, value in group.items()
+            if key not in ('params', 'param_name')
+        }
         found = merged.setdefault(repr(sorted(options.items())), options | {'params': []})
-        found['params'].extend(group['params'])
-    for group in merged.values():
-        options = {key: value for key, value in group.items() if key != 'params'}
-        count = sum(p.numel() for p in group['params'])
-        print_log(
-            f'optimiser group: {len(group["params"])} tensors, {count:,} parameters'
-            f'{f", {options}" if options else ""}',
-            logger='current',
-        )
+        found['params'] += group['params']
     return list(merged.values())

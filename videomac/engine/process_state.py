@@ -7,20 +7,15 @@ processes do not share.
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from mmengine.dist import gather_object
-from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
+
+from .unwrapped import unwrapped
 
 __all__ = ['gather_states', 'own_state', 'restore_state']
 
 State = dict[str, dict[str, Tensor]]
-
-
-def _module(model: nn.Module) -> nn.Module:
-    return cast(nn.Module, model.module) if is_model_wrapper(model) else model
 
 
 def own_state(model: nn.Module) -> State:
@@ -32,7 +27,7 @@ def own_state(model: nn.Module) -> State:
     Returns:
         ``gradients`` that wait for a step, and ``buffers``, both by name.
     """
-    module = _module(model)
+    module: nn.Module = unwrapped(model)
     gradients = {
         name: parameter.grad.detach().cpu().clone()
         for name, parameter in module.named_parameters()
@@ -67,7 +62,7 @@ def restore_state(model: nn.Module, state: State) -> None:
     Raises:
         KeyError: The model has no parameter or buffer of a name.
     """
-    module = _module(model)
+    module: nn.Module = unwrapped(model)
     parameters, buffers = dict(module.named_parameters()), dict(module.named_buffers())
     for name, value in state['gradients'].items():
         parameters[name].grad = value.to(parameters[name])

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from logging import INFO
 from typing import Any, Protocol
 
-import numpy as np
 from mmengine.dist import (
     all_gather_object,
     barrier,
@@ -37,8 +36,8 @@ class Painter(Protocol):
         """Tell whether a video has been drawn, and with this prediction."""
         ...
 
-    def sheet(self, scores: dict[str, float], title: str) -> Any:
-        """Draw an overview of all videos, with their scores of this name."""
+    def sheet(self, videos: Sequence[str], scores: dict[str, float], title: str) -> Any:
+        """Draw an overview of these videos, with their scores of this name."""
         ...
 
 
@@ -130,20 +129,11 @@ class PropagationLoop:
     def _propagate(
         self, video: PropagationVideo, progress: VideoProgress
     ) -> dict[str, Any]:
-        """Predict a video, as :meth:`LabelPropagator.predict_video`, frame by frame."""
+        """Predict a video, and tell after every frame how far it is."""
         name, length = video.video, len(video.frames)
-        if video.points is None:
-            masks = []
-            for ids in self.model.iter_masks(video):
-                masks.append(ids)
-                progress.step(name, len(masks), length)
-            return dict(video=name, masks=masks)
-        points, visible = [], []
-        for place, seen in self.model.iter_points(video):
-            points.append(place)
-            visible.append(seen)
-            progress.step(name, len(points), length)
-        return dict(video=name, points=np.stack(points), visible=np.stack(visible))
+        return self.model.predict_video(
+            video, lambda done: progress.step(name, done, length)
+        )
 
     def _score(self, video: PropagationVideo, prediction: dict[str, Any]) -> None:
         """Score a video whose predictions are written."""
@@ -157,7 +147,7 @@ class PropagationLoop:
         for metric in self.metrics:
             results |= metric.evaluate(len(self.dataset))
         if self.painter is not None and is_main_process():
-            self.painter.sheet(scores, title)
+            self.painter.sheet(self.dataset.metainfo['videos'], scores, title)
         barrier()
         return results
 

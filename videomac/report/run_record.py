@@ -15,12 +15,12 @@ from ..checkpoints.stored_config import parse_config
 from ..datasets.sources.images import natural_key
 from ..visualization.curves import Scalars
 from ..visualization.run_log import read_run, scalar_files
+from .embedding import MOVING
 
 __all__ = ['Evaluation', 'RunRecord', 'read_evaluations', 'read_run_record']
 
 DEPTH = 4  # folders below the one that is named
 SUMMARIES = ('summary', 'global')  # keys of the tables that evaluation writes
-MOVING = ('.mp4', '.gif')
 LONGEST_TABLE = 2**24  # bytes of a JSON file that is looked into
 ENVIRONMENT = re.compile(r'^ {4}(\S.*?): (.*)$', re.MULTILINE)
 DATA_LINE = re.compile(r'- INFO - (\w+: \d+ samples of .*)$', re.MULTILINE)

@@ -26,6 +26,7 @@ GAP = 3  # pixels between pictures
 WIDE_GAP = 9  # pixels between samples
 HEADER = 20  # pixels for the titles
 TITLE_SIZE = 13  # pixels
+QUALITY = 85  # of a JPEG, in 1..95
 
 
 def reconstruction_sheet(sample: DataSample) -> NDArray[np.uint8]:
@@ -75,13 +76,12 @@ def reconstruction_sheets(samples: Sequence[DataSample]) -> NDArray[np.uint8]:
     return np.concatenate(parts[:-1])
 
 
-def save_image(path: str | Path, image: NDArray[np.uint8], quality: int = 85) -> None:
+def save_image(path: str | Path, image: NDArray[np.uint8]) -> None:
     """Write a picture; the suffix of the path sets the format.
 
     Args:
         path: File to write; its folder is made where it is missing.
         image: RGB, uint8 in 0..255, shape [H, W, 3].
-        quality: Of a JPEG, in 1..95.
 
     Raises:
         TypeError: The picture is not uint8.
@@ -94,7 +94,7 @@ def save_image(path: str | Path, image: NDArray[np.uint8], quality: int = 85) ->
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     # Thin coloured lines do not survive a JPEG whose colours are halved in size.
     picture = Image.fromarray(image)
-    picture.save(path, optimize=True, quality=quality, subsampling=0)
+    picture.save(path, optimize=True, quality=QUALITY, subsampling=0)
 
 
 def _frame_rows(sample: DataSample) -> NDArray[np.uint8]:

@@ -27,8 +27,10 @@ from videomac.datasets.preparation import (
 )
 from videomac.datasets.preparation.manifest import (
     FILES,
+    SUMMARY,
     entry_offence,
     read_entries,
+    read_summary,
 )
 
 
@@ -67,6 +69,13 @@ def test_damaged_manifests_are_told(tmp_path: Path) -> None:
     (out / FILES).write_bytes(b'no gzip')
     with pytest.raises(ValueError, match=r'manifest_files.* is damaged'):
         check(out)
+
+
+@pytest.mark.parametrize('text', ['{"counts":', '[1]', 'null'])
+def test_damaged_summaries_are_told(text: str, tmp_path: Path) -> None:
+    (tmp_path / SUMMARY).write_text(text, encoding='utf-8')
+    with pytest.raises(ValueError, match=r"manifest\.json' is damaged .*convert again"):
+        read_summary(tmp_path)
 
 
 def test_folders_of_frames_are_hashed_as_sha256sum_does(tmp_path: Path) -> None:

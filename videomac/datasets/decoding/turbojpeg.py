@@ -23,7 +23,7 @@ __all__ = ['TurboJPEG', 'turbojpeg']
 
 # Constants of turbojpeg.h
 _DECOMPRESS = 1  # TJINIT_DECOMPRESS
-_SUBSAMPLING, _WIDTH, _HEIGHT = 4, 5, 6  # TJPARAM_*
+_SUBSAMPLING, _WIDTH = 4, 5  # TJPARAM_*
 _RGB = 0  # TJPF_RGB
 #: Width of a block of 4:4:4, 4:2:2, 4:2:0, grey, 4:4:0, 4:1:1 and 4:4:1, by TJSAMP_*.
 _BLOCK_WIDTHS = (8, 16, 16, 8, 8, 32, 8)

@@ -98,7 +98,6 @@ def check_names(
 def check_frames(
     folder: Path,
     expected: Mapping[str, Sequence[str]],
-    suffix: str,
     check: TreeCheck,
     more: Callable[[str], bool] = lambda video: False,
 ) -> list[str]:
@@ -106,8 +105,7 @@ def check_frames(
 
     Args:
         folder: Holds a folder for each video; other videos in it are let be.
-        expected: Stems of the frames of each video.
-        suffix: Suffix of the frames.
+        expected: Stems of the frames of each video, which are JPEGs.
         check: Notes videos and frames that are missing, and unknown frames.
         more: Whether a video may have other frames as well.
 
@@ -116,12 +114,12 @@ def check_frames(
     """
     present = []
     for video, stems in expected.items():
-        found = [path.name for path in video_files(folder / video, (suffix,))]
+        found = [path.name for path in video_files(folder / video, ('.jpg',))]
         if not found:
             check.add(f"missing video in '{folder}': {video}")
             continue
         present.append(video)
-        names = [stem + suffix for stem in stems]
+        names = [f'{stem}.jpg' for stem in stems]
         if more(video):
             names = [*set(names) | set(found)]
         check_names(f"frame in '{folder / video}'", names, found, check)

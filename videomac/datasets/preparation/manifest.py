@@ -132,16 +132,19 @@ def _parse(line: str) -> Entry:
 
 
 def read_summary(root: Path) -> dict[str, Any]:
-    """Read ``manifest.json``; empty where there is none."""
+    """Read ``manifest.json``; empty where there is none.
+
+    Raises:
+        ValueError: It is damaged.
+    """
     try:
-        found = json.loads((root / SUMMARY).read_text(encoding='utf-8'))
+        return dict(json.loads((root / SUMMARY).read_text(encoding='utf-8')))
     except FileNotFoundError:
         return {}
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(
             f"'{root / SUMMARY}' is damaged ({error}); remove it and convert again"
         ) from error
-    return dict(found)
 
 
 def finish_manifest(

@@ -131,7 +131,12 @@ class PackedFrames(FrameSource):
         return self._backend
 
     def fetch(self, video: VideoRecord, indices: Sequence[int]) -> EncodedFrames:
-        """Read frames without decoding them; see :meth:`FrameSource.fetch`."""
+        """Read frames without decoding them; see :meth:`FrameSource.fetch`.
+
+        Raises:
+            FileNotFoundError: There is no store at ``data_root``.
+            UnreadableVideoError: A frame is not in the store, or cannot be read.
+        """
         backend = self._open()
         paths = [os.path.join(video.path, video.frames[i]) for i in indices]
         files = []

@@ -10,11 +10,12 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from torch import Tensor
 
 from ...datasets.sources import UnreadableVideoError
+from ...datasets.video_input import open_video, to_tensor
 from ...registry import HOOKS
+from ..unwrapped import unwrapped
 
 __all__ = ['ReconstructionVisHook']
 
@@ -81,7 +82,7 @@ class ReconstructionVisHook(Hook):
         """
         from ...models import VideoMAC
 
-        model = self._model(runner)
+        model = unwrapped(runner.model)
         if not isinstance(model, VideoMAC):
             raise TypeError(
                 'ReconstructionVisHook draws what a VideoMAC reconstructs; the model is '
@@ -135,11 +136,11 @@ class ReconstructionVisHook(Hook):
         """Give a picture to the writers, unless the one of this iteration is there."""
         if self._cut_to is None or self._drawn == step:
             return
-        from ...apis import reconstruct
+        from ...models.reconstruct import reconstruct
         from ...visualization import reconstruction_sheets
 
         self._drawn = step
-        done = reconstruct(self._model(runner), self._samples, self.seed)
+        done = reconstruct(unwrapped(runner.model), self._samples, self.seed)
         runner.visualizer.add_image(NAME, reconstruction_sheets(done), step)
 
     def _cut(self, size: tuple[int, int]) -> None:
@@ -154,9 +155,6 @@ class ReconstructionVisHook(Hook):
 
     def _from_clip(self, clip: str, frames: int) -> list[dict[str, Any]]:
         """Neighbouring frames of a clip."""
-        from ...apis import open_video
-        from ...apis.video_input import to_tensor
-
         video = open_video(clip)
         room = len(video) - frames + 1
         if room < 1:
@@ -188,10 +186,6 @@ class ReconstructionVisHook(Hook):
         """Numbers in the middle of equal parts of a range."""
         number = self.num_samples
         return [(2 * k + 1) * length // (2 * number) for k in range(number)]
-
-    @staticmethod
-    def _model(runner: Any) -> Any:
-        return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 def _sample(frames: Tensor, video: str) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from ...checkpoints.files import UnusableCheckpointError
-from ...models.weights import as_loaded, misfits, misfits_as_text
+from ...checkpoints.weights import as_loaded, misfits, misfits_as_text
 from ...registry import HOOKS
+from ..unwrapped import unwrapped
 
 __all__ = ['StrictLoadHook']
 
@@ -32,7 +32,7 @@ class StrictLoadHook(Hook):
         Raises:
             UnusableCheckpointError: If they differ; the message lists them.
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         state = checkpoint.get('state_dict', checkpoint)
         if state and all(name.startswith('module.') for name in state):
             state = {key.removeprefix('module.'): value for key, value in state.items()}

@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from ...registry import HOOKS
+from ..unwrapped import unwrapped
 from .finite_guard import took_step
 
 __all__ = ['TargetEMAHook', 'momentum_at']
@@ -87,10 +87,11 @@ class TargetEMAHook(Hook):
         Raises:
             TypeError: If the model has none.
         """
-        if getattr(self._model(runner), 'target', None) is None:
+        model = unwrapped(runner.model)
+        if getattr(model, 'target', None) is None:
             raise TypeError(
                 f'TargetEMAHook needs a model with a target network, but '
-                f'{type(self._model(runner)).__name__} has none: set '
+                f'{type(model).__name__} has none: set '
                 "target=dict(type='EMATarget') in the model or remove the hook"
             )
 
@@ -113,9 +114,5 @@ class TargetEMAHook(Hook):
             self.end_momentum,
             self.schedule,
         )
-        self._model(runner).update_target(momentum)
+        unwrapped(runner.model).update_target(momentum)
         runner.message_hub.update_scalar('train/target_momentum', momentum)
-
-    @staticmethod
-    def _model(runner: Any) -> Any:
-        return runner.model.module if is_model_wrapper(runner.model) else runner.model

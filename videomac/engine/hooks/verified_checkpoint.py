@@ -11,7 +11,6 @@ from typing import Any
 
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import CheckpointHook
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from torch import Tensor
 
@@ -24,6 +23,7 @@ from ..checkpoint_files import (
     remove_leftovers,
     write_durably,
 )
+from ..unwrapped import unwrapped
 
 __all__ = ['VerifiedCheckpointHook', 'checkpoint_size']
 
@@ -42,7 +42,7 @@ def checkpoint_size(runner: Any, optimizer: bool = True) -> int:
         runner: The runner, with model and optimiser built.
         optimizer: Whether the state of the optimiser is saved.
     """
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = unwrapped(runner.model)
     size = _bytes_of(model.state_dict().values())
     wrapper = runner.optim_wrapper
     wrappers = wrapper.values() if isinstance(wrapper, OptimWrapperDict) else [wrapper]

@@ -1,0 +1,38 @@
+"""The tool that draws the schedules of a config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.tools.test_train_cli import load_tool
+from videomac.utils import tools_root
+
+tool = load_tool(tools_root() / 'visualization' / 'vis_scheduler.py')
+
+
+def test_length_and_rates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a shipped config without its data; the learning rate follows the batch."""
+    config = 'videomac/videomac_resnet18_8xb64-coslr-100e_ytvos.py'
+    out = tmp_path / 'new' / 'schedule.png'
+    # 2 GPUs of 64 are a quarter of the batch that the rate is for.
+    args = [config, '--samples', '600', '--gpus', '2', '--out', str(out)]
+    tool.main([*args, '--auto-scale-lr', '--cfg-options', 'train_cfg.max_epochs=20'])
+    printed = capsys.readouterr().out
+    # 600 samples are 4 whole batches of 64 on either GPU.
+    assert '80 iterations, 4 an epoch' in printed
+    assert 'largest 0.0005 in iteration 40' in printed
+    assert 'target_momentum: 0.996 at first' in printed
+    # Four iterations to a step are the whole batch.
+    collected = ['train_cfg.max_epochs=20', 'optim_wrapper.accumulative_counts=4']
+    tool.main([*args, '--auto-scale-lr', '--cfg-options', *collected])
+    assert 'largest 0.002 in iteration 40' in capsys.readouterr().out
+    assert Image.open(out).size[0] > 600
+    with pytest.raises(SystemExit, match=r'ytvos.*--samples'):
+        tool.main([config, '--out', str(out)])
+    with pytest.raises(SystemExit, match='at least 1'):
+        tool.main([config, '--samples', '0'])
+    with pytest.raises(SystemExit, match=r'must end in one of \.png'):
+        tool.main([*args[:-1], str(tmp_path / 'x.jpg')])

@@ -1,0 +1,187 @@
+"""Learning rate and momentum of a run as functions of the iteration, without training."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from mmengine.optim import OptimWrapper
+
+from ..registry import PARAM_SCHEDULERS
+from ..utils.passes import iterations_per_pass
+from ..utils.quiet import quiet_log
+from .hooks.target_ema import TargetEMAHook, momentum_at
+
+__all__ = ['batches_per_epoch', 'run_length', 'schedules']
+
+EMA_HOOK = TargetEMAHook.__name__
+
+
+def batches_per_epoch(loader: Mapping[str, Any], samples: int, processes: int) -> int:
+    """Number of batches that each process gets in an epoch.
+
+    Args:
+        loader: The config of the data loader.
+        samples: Number of samples in the data set.
+        processes: Number of processes, at least 1.
+
+    Raises:
+        ValueError: There would be none.
+    """
+    size = loader['batch_size']
+    batches = iterations_per_pass(
+        samples, processes, size, loader.get('drop_last', False)
+    )
+    if batches < 1:
+        raise ValueError(
+            f'{samples} samples on {processes} processes are no batch of {size}'
+        )
+    return batches
+
+
+def run_length(cfg: Mapping[str, Any], epoch: int | None) -> int:
+    """Number of iterations of a run.
+
+    Args:
+        cfg: The whole config.
+        epoch: Batches of an epoch; None if it is not known.
+
+    Raises:
+        ValueError: The config trains nothing, or counts epochs of unknown length.
+    """
+    loop = cfg.get('train_cfg') or {}
+    if loop.get('max_iters') is not None:
+        return int(loop['max_iters'])
+    if loop.get('max_epochs') is None:
+        raise ValueError('the config has neither train_cfg.max_iters nor max_epochs')
+    if epoch is None:
+        raise ValueError(
+            f'the config trains for {loop["max_epochs"]} epochs; their length follows '
+            'from the data set, which must be given, or its number of samples'
+        )
+    return int(loop['max_epochs']) * epoch
+
+
+def schedules(
+    cfg: Mapping[str, Any],
+    epoch: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, list[float]]:
+    """Compute the schedules of a run.
+
+    Args:
+        cfg: The whole config.
+        epoch: Batches of an epoch; may be None if the config counts iterations.
+        progress: Is told now and then how many iterations of how many are done.
+
+    Returns:
+        ``lr``, and with a target network ``target_momentum``, of each iteration: entry
+        ``i`` is what the log has for iteration ``i + 1``. ``lr`` is that of parameters
+        without a factor of their own. A log has it as ``base_lr`` if there are several
+        groups of parameters; its ``lr`` is that of the first group, and with layer-wise
+        decay much lower.
+
+    Raises:
+        ValueError: The config lacks what it takes, see :func:`run_length`; or a
+            scheduler begins when it should have ended.
+    """
+    total = run_length(cfg, epoch)
+    settings = cfg.get('optim_wrapper', {}).get('optimizer', {})
+    if 'lr' not in settings:
+        raise ValueError('the config has no optim_wrapper.optimizer.lr')
+    found = {'lr': _learning_rates(cfg, settings['lr'], total, epoch, progress)}
+    for hook in cfg.get('custom_hooks') or ():
+        if str(hook.get('type')).split('.')[-1] == EMA_HOOK:
+            names = inspect.signature(TargetEMAHook).parameters
+            chosen = {name: hook[name] for name in names if name in hook}
+            found['target_momentum'] = [
+                momentum_at(i, total, **chosen) for i in range(total)
+            ]
+    return found
+
+
+def _learning_rates(
+    cfg: Mapping[str, Any],
+    lr: float,
+    total: int,
+    epoch: int | None,
+    progress: Callable[[int, int], None] | None,
+) -> list[float]:
+    """Step the schedulers as the training loop does."""
+    # Schedulers read and write the groups of an optimiser, whatever its kind.
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = OptimWrapper(torch.optim.SGD([parameter], lr=lr))
+    parts = cfg.get('param_scheduler') or []
+    by_epoch: list[Any] = []
+    by_iteration: list[Any] = []
+    with quiet_log():  # a note for each scheduler that is converted
+        listed = [parts] if isinstance(parts, Mapping) else parts
+        for number, part in enumerate(listed):
+            scheduler = _build(cfg, number, dict(part), optimizer, total, epoch)
+            (by_epoch if scheduler.by_epoch else by_iteration).append(scheduler)
+        values = []
+        for i in range(total):
+            values.append(float(optimizer.param_groups[0]['lr']))
+            if progress is not None and i % 1000 == 0:
+                progress(i, total)
+            optimizer.step()  # without gradients: schedulers warn where none was made
+            for scheduler in by_iteration:
+                scheduler.step()
+            if epoch is not None and (i + 1) % epoch == 0:
+                for scheduler in by_epoch:
+                    scheduler.step()
+    return values
+
+
+def _build(
+    cfg: Mapping[str, Any],
+    number: int,
+    part: dict[str, Any],
+    optimizer: OptimWrapper,
+    total: int,
+    epoch: int | None,
+) -> Any:
+    """Build a scheduler with the end that the Runner would give it."""
+    by_epoch = part.get('by_epoch', True)
+    if by_epoch and epoch is None:
+        raise ValueError(
+            f'{part.get("type")} counts epochs; their length follows from the data set, '
+            'which must be given, or its number of samples'
+        )
+    # A loop of iterations is one epoch to the Runner.
+    last = cfg['train_cfg'].get('max_epochs', 1) if by_epoch else total
+    if part.get('begin', 0) >= part.get('end', last):
+        raise ValueError(_never_runs(cfg, number, part, last))
+    part.setdefault('end', last)
+    return PARAM_SCHEDULERS.build(
+        part, default_args=dict(optimizer=optimizer, epoch_length=epoch)
+    )
+
+
+def _never_runs(
+    cfg: Mapping[str, Any], number: int, part: Mapping[str, Any], last: int
+) -> str:
+    """Say of a scheduler that ends before it begins what can be changed."""
+    place = f'param_scheduler.{number}'
+    unit = 'epoch' if part.get('by_epoch', True) else 'iteration'
+    begin, end = part.get('begin', 0), part.get('end')
+    if end is None:
+        length = 'max_epochs' if cfg['train_cfg'].get('max_epochs') else 'max_iters'
+        ends = f'the run ends after {unit} {last}'
+        advice = f'train longer ({_options(cfg, f"train_cfg.{length}")})'
+    else:
+        ends = f'ends after {unit} {end}'
+        advice = f'end it later ({_options(cfg, f"{place}.end")})'
+    return (
+        f'{place} ({part.get("type")}) begins after {unit} {begin}, but {ends}: let it '
+        f'begin earlier ({_options(cfg, f"{place}.begin")}), or {advice}'
+    )
+
+
+def _options(cfg: Mapping[str, Any], place: str) -> str:
+    """How the command line may set a value: itself, or by a shortcut of the config."""
+    shortcuts = cfg.get('shortcuts') or {}
+    names = [name for name, places in shortcuts.items() if place in places]
+    return ' or '.join(f'{name}=NUMBER' for name in (*names, place))
