@@ -276,14 +276,14 @@ class SparseMap(TensorFace):
             UnsupportedOperationError: If the map would have another shape.
             RuntimeError: If torch casts no such values to the type of the map.
         """
-        if not isinstance(result, SparseMap) or result.shape != self.shape:
+        if not isinstance(result, SparseMap) or result.channels != self.channels:
             raise UnsupportedOperationError.of(
                 operation, self, 'it changes the shape of a map in place'
             )
         old, new = self.dtype, result.dtype
-        if not torch.can_cast(new, old):
+        if new != old and not torch.can_cast(new, old):
             raise RuntimeError(f"{operation} in place: {new} can't be cast to {old}")
-        self.data = result.data.to(old)
+        self.data = result.data if new == old else result.data.to(old)
         return self
 
     # --- dispatch ---------------------------------------------------------------
