@@ -87,15 +87,15 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     options = args.cfg_options or {}
     drop_old_preset(cfg.model, options)
     merge_options(cfg, options)
-    if not is_image_config(cfg):
-        check_weights(cfg)
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
-    if args.checkpoint is not None and not is_image_config(cfg):
-        cfg.model.backbone = choose_weights(cfg.model.backbone, args.checkpoint)
+    if not is_image_config(cfg):
+        check_weights(cfg)
+        if args.checkpoint is not None:
+            cfg.model.backbone = choose_weights(cfg.model.backbone, args.checkpoint)
     return cfg
 
 

@@ -9,10 +9,9 @@ import pytest
 from mmengine.config import Config
 from mmpretrain.models import ImageClassifier
 
-from tests.tools.test_finetune_cli import draw, knn_config, tiny_encoder
+from tests.tools.test_finetune_cli import knn_of_colours
 from videomac.engine.image_evaluation import evaluate_images, is_image_config
 from videomac.models.propagation import LabelPropagator
-from videomac.utils import merge_options
 
 
 class OwnPropagator(LabelPropagator):
@@ -37,11 +36,7 @@ def test_which_configs_are_of_images(kind: Any, expected: bool) -> None:
 
 def test_knn_by_the_path_of_its_class(tmp_path: Path) -> None:
     """As a run of a config in pure Python keeps it."""
-    draw(tmp_path / 'data', per_class=6)
-    tiny_encoder(tmp_path / 'pre.pth')
-    cfg = Config.fromfile(knn_config(tmp_path))
-    given = dict(num_classes=2, k=3, batch_size=5, data_root=str(tmp_path / 'data'))
-    merge_options(cfg, given | dict(work_dir=str(tmp_path / 'work')))
+    cfg = knn_of_colours(tmp_path)
     cfg.test_cfg.type = 'videomac.engine.KNNTestLoop'
     results = evaluate_images(cfg, str(tmp_path / 'pre.pth'))
     assert results == {'accuracy/top1': 100.0}  # colour alone tells the classes apart

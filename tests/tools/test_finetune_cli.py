@@ -16,7 +16,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 
 from videomac.registry import DATASETS, HOOKS, LOOPS, MODELS, OPTIM_WRAPPERS
-from videomac.utils import expand_shortcuts
+from videomac.utils import expand_shortcuts, merge_options
 from videomac.utils.paths import configs_root, tools_root
 
 pytestmark = pytest.mark.usefixtures('quiet_scope')
@@ -261,6 +261,16 @@ def knn_config(folder: Path) -> Path:
         'test_cfg = dict(bank_dataloader=dict(num_workers=0))\n'
     )
     return path
+
+
+def knn_of_colours(folder: Path) -> Config:
+    """A config of k-NN on data that colour alone tells apart, and its pre.pth."""
+    draw(folder / 'data', per_class=6)
+    tiny_encoder(folder / 'pre.pth')
+    cfg = Config.fromfile(knn_config(folder))
+    given = dict(num_classes=2, k=3, batch_size=5, data_root=str(folder / 'data'))
+    merge_options(cfg, given | dict(work_dir=str(folder / 'work')))
+    return cfg
 
 
 def test_knn_of_a_pre_training_checkpoint(tmp_path: Path) -> None:

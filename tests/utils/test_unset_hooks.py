@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from tests.datasets.media import numbered, write_frames
-from tests.tools.test_finetune_cli import draw, knn_config, tiny_encoder, tool
+from tests.tools.test_finetune_cli import knn_of_colours, tool
 from videomac.engine.image_evaluation import evaluate_images
 from videomac.utils import configs_root, drop_unset_hooks, merge_options
 from videomac.utils.unset_hooks import ADDED
@@ -63,11 +63,7 @@ def test_training_without(tmp_path: Path) -> None:
 
 
 def test_evaluation_of_images_without(tmp_path: Path) -> None:
-    draw(tmp_path / 'data', per_class=6)
-    tiny_encoder(tmp_path / 'pre.pth')
-    cfg = Config.fromfile(knn_config(tmp_path))
-    given = dict(num_classes=2, k=3, batch_size=5, data_root=str(tmp_path / 'data'))
-    merge_options(cfg, given | dict(work_dir=str(tmp_path / 'work')))
+    cfg = knn_of_colours(tmp_path)
     merge_options(cfg, {f'default_hooks.{name}': None for name in OURS})
     results = evaluate_images(cfg, str(tmp_path / 'pre.pth'))
     assert results == {'accuracy/top1': 100.0}

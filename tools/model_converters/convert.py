@@ -139,6 +139,8 @@ def is_plain(
     told = encoder_config(state, number_of_heads(config))
     if told is None:
         return str(class_of(config).__module__).startswith('mmpretrain.')
+    if told == config:
+        return True
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(1, 3, image_size, image_size, generator=generator)
     try:
@@ -181,9 +183,11 @@ def convert(args: argparse.Namespace) -> None:
     source = read_checkpoint(args.src)
     state, others = pick_network(source, args.network)
     before = find_header(args.src, source)
-    name = format_of(before) if args.format == 'auto' else args.format
     imported, found = import_state(
-        state, name, args.image_size, strict=not args.allow_unknown
+        state,
+        format_of(before, args.format),
+        args.image_size,
+        strict=not args.allow_unknown,
     )
     given = read_config(args.config) if args.config else stored_encoder(source, before)
     config = choose_config(imported.state, given, args.num_heads)

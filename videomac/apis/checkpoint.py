@@ -118,8 +118,7 @@ def _from_file(
     content = read_checkpoint(path)
     state, others = pick_network(content, network)
     header = find_header(path, content)
-    name = format_of(header) if format == 'auto' else format
-    imported, found = import_state(state, name, image_size, strict)
+    imported, found = import_state(state, format_of(header, format), image_size, strict)
     carried = _given(config) or stored_encoder(content, header)
     chosen = choose_config(imported.state, carried, num_heads)
     if chosen is None:

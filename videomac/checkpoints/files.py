@@ -228,6 +228,13 @@ def read_header(path: str | Path) -> dict[str, Any]:
     text = metadata.get('videomac')
     if text is None:
         raise ValueError(f"'{path}' has no header of videomac")
+    return _parse_header(path, text, state)
+
+
+def _parse_header(
+    path: str | Path, text: str, state: Mapping[str, Tensor]
+) -> dict[str, Any]:
+    """Parse a header, and compare its hash with the tensors of the file."""
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -250,8 +257,9 @@ def find_header(path: str | Path, content: Mapping[str, Any]) -> dict[str, Any]:
         ValueError: If the header of a ``.safetensors`` does not belong to its tensors.
     """
     if Path(path).suffix == '.safetensors':
-        ours = 'videomac' in _read_safetensors(path)[1]
-        return read_header(path) if ours else {}
+        with _import_safetensors().safe_open(path, 'pt') as file:
+            text = (file.metadata() or {}).get('videomac')
+        return {} if text is None else _parse_header(path, text, content)
     meta = content.get('meta')
     return dict(meta) if isinstance(meta, Mapping) and 'source_format' in meta else {}
 

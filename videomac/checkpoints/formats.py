@@ -207,16 +207,17 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def format_of(header: Mapping[str, Any]) -> str:
+def format_of(header: Mapping[str, Any], name: str = 'auto') -> str:
     """Find the format of a file by its header, ``'auto'`` where its keys have to tell.
 
     The layouts of ours keep every key of whatever network.
 
     Args:
         header: What :func:`find_header` returns.
+        name: The format that was asked for, which counts unless it is ``'auto'``.
     """
     layout = header.get('layout')
-    return layout if layout in ('encoder', 'backbone') else 'auto'
+    return layout if name == 'auto' and layout in ('encoder', 'backbone') else name
 
 
 def detect(state: Mapping[str, Tensor], name: str = 'auto') -> tuple[Format, str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
+from mmengine.utils import to_2tuple
 from torch import Tensor, nn
 
 from ..registry import MODELS
@@ -31,12 +32,6 @@ class _LastMap(nn.Module):
         maps = self.encoder(images)
         last: Tensor = maps[-1] if isinstance(maps, (tuple, list)) else maps
         return last
-
-
-def _pair(size: int | Sequence[int]) -> tuple[int, int]:
-    """Height and width of a size."""
-    height, width = (size, size) if isinstance(size, int) else size
-    return height, width
 
 
 def _need(*names: str) -> list[Any]:
@@ -84,7 +79,7 @@ def to_onnx(
     encoder.load_state_dict(state)
     encoder.eval()  # mmpretrain's ConvNeXt returns nothing here
     network = dense(encoder).eval()
-    size = _pair(getattr(encoder, 'img_size', image_size))
+    size = to_2tuple(getattr(encoder, 'img_size', image_size))
     graph = _trace(network, size)
     onnx.helper.set_model_props(graph, {'videomac': header_text(header, state)})
     data: bytes = graph.SerializeToString()
@@ -130,7 +125,7 @@ def check_onnx(data: bytes, network: nn.Module, image_size: int | Sequence[int])
     (runtime,) = _need('onnxruntime')
     session = runtime.InferenceSession(data, providers=['CPUExecutionProvider'])
     (images,) = session.get_inputs()
-    height, width = _pair(image_size)
+    height, width = to_2tuple(image_size)
     sizes = [(height, width)]
     if isinstance(images.shape[2], str):
         sizes.append((2 * height, width + 7))

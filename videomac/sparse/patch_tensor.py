@@ -101,11 +101,6 @@ class PatchTensor(SparseMap):
         """Return the map as a tensor of shape [B, C, H, W], zero at masked cells."""
         return self.grid.scatter(self.data).permute(0, 3, 1, 2)
 
-    def map_values(self, function: Callable[[Tensor], Tensor]) -> PatchTensor:
-        """Apply a function that acts on each value alone."""
-        data = function(self.data)
-        return self if data is self.data else self.like(data)
-
 
 def implements(*names: str) -> Callable[[Handler], Handler]:
     """Enter a handler of :class:`PatchTensor` under the names of its torch operations.

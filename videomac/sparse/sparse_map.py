@@ -82,13 +82,14 @@ class SparseMap(TensorFace):
     def dense(self) -> Tensor:
         """Return the map as a tensor of shape [B, C, H, W], zero at masked cells."""
 
-    @abstractmethod
     def map_values(self, function: Callable[[Tensor], Tensor]) -> Self:
         """Apply a function that acts on each value alone.
 
         Where it returns the values themselves, as dropout in eval mode does, the result
         is the map itself, as in torch.
         """
+        data = function(self.data)
+        return self if data is self.data else self.like(data)
 
     # --- the face of a tensor ---------------------------------------------------
 

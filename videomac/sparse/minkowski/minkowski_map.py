@@ -115,11 +115,6 @@ class MinkowskiMap(SparseMap):
         flat = flat.index_copy(0, self.sites.index, self.data)
         return flat.view(-1, height, width, self.channels).permute(0, 3, 1, 2)
 
-    def map_values(self, function: Callable[[Tensor], Tensor]) -> MinkowskiMap:
-        """Apply a function that acts on each value alone."""
-        data = function(self.data)
-        return self if data is self.data else self.like(data)
-
 
 def implements(*names: str) -> Callable[[Handler], Handler]:
     """Enter a handler of :class:`MinkowskiMap` under the names of its operations."""
