@@ -136,8 +136,8 @@ def test_network_that_only_its_config_tells(tmp_path: Path) -> None:
     images = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         assert equal(run(graph, images), network(images)[-1])
-    (tmp_path / 'run.py').write_text('model = dict(type=1)\n')
-    with pytest.raises(SystemExit, match=r'neither model\.encoder nor \.backbone'):
+    (tmp_path / 'run.py').write_text('model = dict(loss=1)\n')
+    with pytest.raises(SystemExit, match=r'--config .*run\.py.*has no encoder.*loss'):
         convert.main([*command, '--config', str(tmp_path / 'run.py')])
 
 

@@ -11,6 +11,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from tests.engine.tiny import runner_config
+from videomac.engine.hooks.target_ema import TargetEMAHook, momentum_at
 from videomac.engine.schedules import batches_per_epoch, schedules
 from videomac.utils import find_config, merge_options
 from videomac.visualization.run_log import read_run
@@ -57,6 +58,22 @@ def test_against_a_real_run(tmp_path: Path, loop: str, kind: str) -> None:
         assert steps == tuple(range(1, runner.max_iters + 1))
         assert values == list(found)
     assert len(set(expected['lr'])) > 2
+
+
+@pytest.mark.parametrize(
+    'kind',
+    ['TargetEMAHook', 'videomac.TargetEMAHook', TargetEMAHook],
+    ids=['name', 'name in a scope', 'class'],
+)
+def test_target_momentum_however_the_hook_is_named(tmp_path: Path, kind: Any) -> None:
+    """Configs of pure Python have the class; a type of another hook is no target's."""
+    cfg = runner_config(tmp_path, 1)
+    cfg['custom_hooks'] = [dict(type='NumClassCheckHook'), dict(type=kind, momentum=0.9)]
+    found = schedules(cfg, BATCHES)['target_momentum']
+    total = len(found)
+    assert found == [momentum_at(i, total, momentum=0.9) for i in range(total)]
+    cfg['custom_hooks'] = [dict(type='EMAHook'), dict(type='MyTargetEMAHook')]
+    assert set(schedules(cfg, BATCHES)) == {'lr'}
 
 
 @pytest.mark.parametrize('samples', [5, 8, 9])

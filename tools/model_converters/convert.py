@@ -9,11 +9,11 @@ from typing import Any
 import mmengine
 import mmpretrain
 import torch
-from mmengine.config import Config
 from torch import Tensor, nn
 
 import videomac.models  # noqa: F401  (registers the released encoders)
 from videomac import __version__
+from videomac.apis.zoo import model_config
 from videomac.checkpoints import (
     ALIASES,
     FORMATS,
@@ -35,10 +35,14 @@ from videomac.checkpoints import (
     whole_config,
     write_file,
 )
-from videomac.checkpoints.encoder_part import class_of, number_of_heads, stored_encoder
+from videomac.checkpoints.encoder_part import (
+    class_of,
+    encoder_part,
+    number_of_heads,
+    stored_encoder,
+)
 from videomac.models.propagation.stages import LastStage
 from videomac.registry import MODELS
-from videomac.utils import find_config
 from videomac.utils.quiet import quiet_log
 
 #: Under which key the libraries look for the state dict of a .pth.
@@ -112,14 +116,11 @@ def make_header(
 
 
 def read_config(name: str) -> dict[str, Any]:
-    """Read the config of the encoder out of a config of pre-training or fine-tuning."""
-    model = Config.fromfile(find_config(name)).get('model', {})
-    encoder = model.get('encoder') or model.get('backbone')
-    if encoder is None:
-        raise ValueError(f"--config: '{name}' has neither model.encoder nor .backbone")
-    found: dict[str, Any] = encoder.to_dict()
-    found.pop('init_cfg', None)  # the weights are those of SRC
-    return found
+    """Read the config of the encoder out of that of a model, as load_encoder does."""
+    try:
+        return encoder_part(model_config(name).to_dict())
+    except ValueError as error:
+        raise ValueError(f"--config '{name}': {error}") from error
 
 
 def features(

@@ -9,14 +9,13 @@ from typing import Any
 import torch
 from mmengine.optim import OptimWrapper
 
-from ..registry import PARAM_SCHEDULERS
+from ..registry import HOOKS, PARAM_SCHEDULERS
+from ..utils.config_class import config_class
 from ..utils.passes import iterations_per_pass
 from ..utils.quiet import quiet_log
 from .hooks.target_ema import TargetEMAHook, momentum_at
 
 __all__ = ['batches_per_epoch', 'run_length', 'schedules']
-
-EMA_HOOK = TargetEMAHook.__name__
 
 
 def batches_per_epoch(loader: Mapping[str, Any], samples: int, processes: int) -> int:
@@ -93,7 +92,7 @@ def schedules(
         raise ValueError('the config has no optim_wrapper.optimizer.lr')
     found = {'lr': _learning_rates(cfg, settings['lr'], total, epoch, progress)}
     for hook in cfg.get('custom_hooks') or ():
-        if str(hook.get('type')).split('.')[-1] == EMA_HOOK:
+        if config_class(HOOKS, hook) is TargetEMAHook:
             names = inspect.signature(TargetEMAHook).parameters
             chosen = {name: hook[name] for name in names if name in hook}
             found['target_momentum'] = [
