@@ -136,6 +136,33 @@ def test_settings_that_no_shape_tells(case: str, tmp_path: Path) -> None:
     check_files(run, features_of(network, case), *layouts)
 
 
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(),
+        dict(avg_down=True),
+        dict(type='mmpretrain.ResNetV1d'),
+        dict(type='mmpretrain.SEResNet', depth=50, se_ratio=8),
+    ],
+    ids=['plain', 'pooled shortcut', 'deep stem', 'squeeze and excitation'],
+)
+def test_classifiers_with_relatives_of_the_resnet(
+    options: dict[str, Any], tmp_path: Path
+) -> None:
+    """Some of their keys are those of the ResNet that all projects have, not all."""
+    pytest.importorskip('safetensors')
+    encoder = RESNET | options
+    network: Any = build_network(encoder)
+    randomise(network)
+    state = {f'backbone.{key}': value for key, value in network.state_dict().items()}
+    state['head.fc.weight'] = torch.zeros(10, 8)
+    run = save_run(
+        tmp_path / 'run.pth', dict(type='ImageClassifier', backbone=encoder), state
+    )
+    network.eval()  # in mmpretrain it returns nothing
+    check_files(run, network(IMAGES)[-1].detach(), 'encoder', 'backbone')
+
+
 def test_graph_of_a_network_for_classification(tmp_path: Path) -> None:
     """The settings of the run, but maps and not their means."""
     run = tmp_path / 'run.pth'

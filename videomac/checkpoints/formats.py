@@ -33,6 +33,8 @@ class Format:
         complete: Makes tensors that the format implies and does not store, given what is
             there and the height of the image in pixels.
         around: Patterns of whole keys that it has beside the encoder.
+        shared: Prefixes that a later format has, too, for networks with these marks:
+            there it has none but keys that its rules know.
         pixels: Mean and std of R, G and B in 0..255 that the networks expect.
     """
 
@@ -43,6 +45,7 @@ class Format:
     prefixes: Sequence[str] = ('',)
     complete: Callable[[Mapping[str, Tensor], int], Made] = lambda state, size: {}
     around: Sequence[str] = ()
+    shared: Sequence[str] = ()
     pixels: tuple[Sequence[float], Sequence[float]] = IMAGENET
 
     def prefix(self, names: Sequence[str]) -> str | None:
@@ -51,9 +54,14 @@ class Format:
             return None
         for prefix in self.prefixes:
             inner = [n.removeprefix(prefix) for n in names if n.startswith(prefix)]
-            if all(any(re.fullmatch(m, n) for n in inner) for m in self.marks):
+            marked = all(any(re.fullmatch(m, n) for n in inner) for m in self.marks)
+            if marked and (prefix not in self.shared or all(map(self._knows, inner))):
                 return prefix
         return None
+
+    def _knows(self, name: str) -> bool:
+        """Whether a rule takes a key of the encoder."""
+        return any(re.fullmatch(rule.pattern, name) for rule in self.rules)
 
 
 def _final_norm(state: Mapping[str, Tensor], size: int) -> Made:
@@ -175,6 +183,7 @@ FORMATS = (
             'base_encoder.',
             '',
         ),
+        shared=('backbone.',),
     ),
     Format('mmpretrain', (r'.+',), own.ANY, own.HEADS, ('backbone.',)),
     Format(
