@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -196,6 +197,10 @@ def test_bad_arguments(davis: Path) -> None:
         DAVISDataset(davis, videos=['goat', 'sheep'])
     with pytest.raises(ValueError, match='size must be'):
         DAVISDataset(davis, size=0)
+    for flag in ('check', 'ground_truth'):
+        flags: Any = {flag: 'no'}
+        with pytest.raises(ValueError, match=f"{flag} must be True or False, got 'no'"):
+            DAVISDataset(davis, **flags)
     (davis / 'ImageSets/2017/val.txt').write_text('\n')
     with pytest.raises(ValueError, match='names no video'):
         DAVISDataset(davis)

@@ -26,6 +26,7 @@ from videomac import __version__
 from videomac.analysis.ablation_table import MEASURED, write_ablation
 from videomac.analysis.evaluation_config import evaluation_config
 from videomac.analysis.paper import PaperRow, PaperTable, paper_tables
+from videomac.engine.checkpoint_files import pointed_at
 from videomac.evaluation.tables import write_json
 from videomac.utils import CfgOptions, configs_root, merge_options, tools_root
 from videomac.utils.config_difference import config_difference, flatten_config
@@ -219,10 +220,10 @@ def run_row(run: Run, gpus: int) -> None:
     keep_config(run.folder / 'davis2017.py', run.evaluation)
     if 'checkpoint' not in run.state:
         execute(commands(run, gpus)[0], run.folder / 'pretraining.log')
-        last = run.folder / 'pretraining' / 'last_checkpoint'
-        if not last.is_file():
-            raise RowError(f"the training has left no checkpoint ('{last}')")
-        run.note(checkpoint=last.read_text(encoding='utf-8').strip())
+        last = pointed_at(run.folder / 'pretraining')
+        if not last:
+            raise RowError(f"the training has left no checkpoint in '{run.folder}'")
+        run.note(checkpoint=last)
     if 'metrics' not in run.state:
         execute(commands(run, gpus)[1], run.folder / 'davis2017.log')
         scores = json.loads((run.folder / 'davis2017' / 'davis.json').read_text())

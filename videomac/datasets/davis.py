@@ -11,6 +11,7 @@ import numpy as np
 
 from videomac.registry import DATASETS
 
+from ..utils.arguments import check_flags
 from .label_maps import (
     VOID,
     LabelFiles,
@@ -92,6 +93,7 @@ class DAVISDataset(PropagationDataset):
         self.images = images
         if ground_truth is None:
             ground_truth = split not in TEST_SPLITS
+        check_flags(ground_truth=ground_truth)
         self.ground_truth = ground_truth
         self.benchmark = f'DAVIS-{year}'
         super().__init__(data_root, size, multiple, mean, std, videos, check)

@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 from PIL import Image
 from torch.utils.data import Dataset
 
+from ..utils.arguments import check_flags
 from .label_maps import read_label_map
 from .lists import check_name, read_lines
 from .network_frames import NetworkFrames, network_size
@@ -92,6 +93,7 @@ class PropagationDataset(Dataset[Any], ABC):
         videos: Sequence[str] | None = None,
         check: bool = True,
     ) -> None:
+        check_flags(check=check)
         network_size((1, 1), size, multiple)  # raises now rather than at the first video
         self.data_root = Path(data_root)
         self.size = size if size is None or isinstance(size, int) else tuple(size)
