@@ -101,7 +101,7 @@ custom_hooks = [
         type='mmpretrain.EMAHook',
         momentum=ema_momentum,
         priority='ABOVE_NORMAL'),
-    dict(type='mmpretrain.ClassNumCheckHook'),
+    dict(type='ClassCheckHook'),
 ]
 log_processor = dict(window_size=5)
 randomness = dict(seed=seed)

@@ -35,5 +35,5 @@ custom_hooks = [
         type='mmpretrain.EMAHook',
         momentum=ema_momentum,
         priority='ABOVE_NORMAL'),
-    dict(type='mmpretrain.ClassNumCheckHook'),
+    dict(type='ClassCheckHook'),
 ]

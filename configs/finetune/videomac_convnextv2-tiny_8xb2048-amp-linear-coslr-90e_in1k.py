@@ -45,4 +45,4 @@ optim_wrapper = dict(type='AmpOptimWrapper', loss_scale='dynamic')
 shortcuts = dict(
     num_classes=['data_preprocessor.num_classes', 'model.head.num_classes'])
 
-custom_hooks = [dict(type='mmpretrain.ClassNumCheckHook')]
+custom_hooks = [dict(type='ClassCheckHook')]

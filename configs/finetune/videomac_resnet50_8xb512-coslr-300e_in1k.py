@@ -89,5 +89,5 @@ custom_hooks = [
         momentum=ema_momentum,
         update_buffers=True,  # running statistics belong to the averaged weights
         priority='ABOVE_NORMAL'),
-    dict(type='mmpretrain.ClassNumCheckHook'),
+    dict(type='ClassCheckHook'),
 ]

@@ -38,8 +38,9 @@ def test_shares_of_processes_join_in_the_order_of_the_data(
 def test_a_bank_that_may_miss_images_is_refused(
     shuffle: bool, drop_last: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(TestLoop, '__init__', lambda *args: None)
     data: Any = range(4)
+    monkeypatch.setattr(TestLoop, '__init__', lambda *args: None)
+    monkeypatch.setattr(TestLoop, 'dataloader', DataLoader(data), raising=False)
 
     def bank(shuffle: bool, drop_last: bool) -> DataLoader[Any]:
         sampler: Any = DistributedSampler(data, 1, 0, shuffle=shuffle)

@@ -19,6 +19,7 @@ from videomac.datasets.preparation import (
     Member,
     Rule,
     check_names,
+    full_name,
     make_parser,
     run_command,
 )
@@ -39,6 +40,8 @@ VIDEO = re.compile(r'[\w-]{11}_\d{6}_\d{6}')
 NO_CLASS = re.compile(
     r'|\.|train(_256)?|val(_256)?|test|videos|part_\d+|(compress|replacement).*'
 )
+#: Names of archives and folders with good copies of videos that are damaged elsewhere.
+REPLACEMENT = re.compile(r'replacement.*')
 
 
 class Kinetics(Converter):
@@ -62,18 +65,23 @@ class Kinetics(Converter):
     def rule(self, members: Sequence[Member], args: argparse.Namespace) -> Rule:
         """Put videos below their class: of the table, else the folder, else the subset.
 
+        Of two copies of a video, that of the publisher's replacements is taken.
+
         Raises:
             ValueError: The table or the subset is not understood.
         """
         table = read_table(args)
         subset = read_subset(args)
         classes = {**{k: v for k, v in (subset or {}).items() if v}, **table}
+        replaced = {PurePosixPath(m.name).stem for m in members if is_replacement(m)}
 
         def place(member: Member) -> str | None:
             path = PurePosixPath(member.name)
             if not is_video(path.name) or (
                 subset is not None and path.stem not in subset
             ):
+                return None
+            if path.stem in replaced and not is_replacement(member):
                 return None
             folder = path.parent.name
             given = '' if NO_CLASS.fullmatch(folder) else class_name(folder)
@@ -111,6 +119,12 @@ class Kinetics(Converter):
         inspect_videos(videos, check, args)
         classes = {str(PurePosixPath(name).parent) for name in videos} - {'.'}
         return f'{describe_videos(videos)} in {len(classes)} classes'
+
+
+def is_replacement(member: Member) -> bool:
+    """Whether a file is a good copy of a video that is damaged in its own archive."""
+    folders = PurePosixPath(full_name(member)).parts[:-1]
+    return any(REPLACEMENT.fullmatch(folder) for folder in folders)
 
 
 def class_name(label: str) -> str:

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from ..evaluation.knn import knn_scores
 from ..registry import LOOPS
+from .hooks.class_check import check_classes, classes_of
 from .unwrapped import unwrapped
 
 __all__ = ['KNNTestLoop']
@@ -35,7 +36,8 @@ class KNNTestLoop(TestLoop):
         fp16: Whether the encoder runs in mixed precision.
 
     Raises:
-        ValueError: If the data of the bank is shuffled or partly dropped.
+        ValueError: If the data of the bank is shuffled or partly dropped, or has other
+            classes than the images to classify.
     """
 
     def __init__(
@@ -60,6 +62,8 @@ class KNNTestLoop(TestLoop):
                 'bank_dataloader must see every image once: set drop_last=False and '
                 "sampler=dict(type='DefaultSampler', shuffle=False)"
             )
+        bank, asked = (classes_of(each.dataset) for each in (loader, self.dataloader))
+        check_classes(bank, asked, 'the test images')
         self.k = k
         self.temperature = temperature
         self.bank: tuple[Tensor, Tensor] | None = None

@@ -64,6 +64,33 @@ def test_the_released_subset_as_frames(
     kinetics.main(['--check', '--out', str(out), '--subset', 'released', '--content'])
 
 
+@pytest.mark.parametrize('first', ['part', 'replacement'])
+@pytest.mark.parametrize('inside', ['', 'replacement_for_corrupted_k400/'])
+def test_replacements_of_damaged_videos_win(
+    first: str, inside: str, tmp_path: Path, video: bytes
+) -> None:
+    """Whatever comes first; the other videos stay, and a second run has nothing to do."""
+    damaged = {f'{name}.mp4': video for name in NAMES} | {f'{NAMES[1]}.mp4': b'no video'}
+    name = 'x' if inside else 'replacement_for_corrupted_k400'
+    sources = [
+        make_tar(tmp_path / 'part_0.tar.gz', damaged),
+        make_tar(tmp_path / f'{name}.tgz', {f'{inside}{NAMES[1]}.mp4': video}),
+    ]
+    if first == 'replacement':
+        sources.reverse()
+    out = tmp_path / 'k400'
+    words = [*map(str, sources), '--out', str(out), '--processes', '1', '--keep-videos']
+    kinetics.main(words)
+    before = read_tree(out)
+    assert [each for each in before if each.endswith('.mp4')] == sorted(
+        f'train/{name}.mp4' for name in NAMES
+    )
+    for name in NAMES:
+        assert (out / f'train/{name}.mp4').read_bytes() == video
+    kinetics.main(words)
+    assert read_tree(out) == before
+
+
 @pytest.mark.usefixtures('few')
 def test_frames_do_not_depend_on_the_number_of_processes(
     tmp_path: Path, video: bytes

@@ -1,5 +1,6 @@
 """Hooks of the training loop."""
 
+from .class_check import ClassCheckHook
 from .exact_resume import ExactResumeHook, ResumeError
 from .finite_guard import FiniteGuardHook, NonFiniteError
 from .loader_check import LoaderCheckHook, check_loader
@@ -13,6 +14,7 @@ from .target_ema import TargetEMAHook
 from .verified_checkpoint import VerifiedCheckpointHook
 
 __all__ = [
+    'ClassCheckHook',
     'ExactResumeHook',
     'FiniteGuardHook',
     'LoaderCheckHook',
