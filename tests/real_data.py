@@ -12,8 +12,8 @@ def real_data(*parts: str) -> Path:
     """Locate real sample data, or skip the test that asks for it.
 
     Args:
-        parts: Path below ``$VIDEOMAC_DATA``, or else ``../shared/data`` as seen from
-            the root of the repository.
+        parts: Path below ``$VIDEOMAC_DATA``, or else below ``data`` in a folder
+            ``shared`` beside the repository.
 
     Returns:
         The existing file or folder.

@@ -157,7 +157,8 @@ class VideoMAC(BaseModel):
         """Run the model.
 
         Args:
-            inputs: Normalised frames, shape [B, T, 3, H, W]; T = 2, or 1 without target.
+            inputs: Normalised frames, shape [B, T, 3, H, W]; T >= 2, or T >= 1 without
+                target. Losses and reconstructions are those of the first two (the first).
             data_samples: Information on each sample.
             mode: ``'loss'``: dict of losses; ``'predict'``: reconstructions, see
                 :meth:`predict`; ``'tensor'``: features of the whole, unmasked frames,

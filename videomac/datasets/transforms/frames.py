@@ -3,7 +3,7 @@
 Each works on ``results['frames']``, a uint8 tensor ``[T, 3, H, W]``, in one call of
 `torchvision.transforms.v2`. One call draws once, so the frames share crop, flip and
 colours by construction. All draws are from torch's global generator, which the data
-loader seeds in every worker.
+loader seeds in every worker, and a training anew for every sample (`SeededDataset`).
 """
 
 import math
