@@ -145,6 +145,21 @@ def test_gradient_of_accumulated_steps(tmp_path: Path, slow_loading: None) -> No
     assert norms == pytest.approx([changes[3], changes[7]], rel=1e-4)
 
 
+@pytest.mark.parametrize('fused', [True, False])
+def test_gradient_of_a_scaled_loss(fused: bool) -> None:
+    """A fused optimiser is given gradients that still have the scale."""
+    weight = torch.nn.Parameter(torch.tensor([3.0, 4.0]))
+    optimizer = torch.optim.AdamW([weight], fused=fused)
+    scaler = torch.amp.GradScaler('cpu', init_scale=1024.0)
+    hook = MonitorHook()
+    hook._wants_norm = True
+    optimizer.register_step_pre_hook(hook._before_step)
+    scaler.scale(weight.square().sum()).backward()
+    scaler.step(optimizer)
+    assert hook._norm is not None
+    assert float(hook._norm) == pytest.approx(10.0)
+
+
 def test_clipped_gradients_are_left_to_mmengine(
     tmp_path: Path, slow_loading: None
 ) -> None:

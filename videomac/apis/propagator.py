@@ -23,6 +23,7 @@ from ..models.propagation import FeatureExtractor, LabelPropagator
 from ..models.propagation.settings import drop_old_preset
 from ..models.random_weights import choose_weights
 from ..utils.devices import usable_device
+from ..utils.seeded import seeded
 from .build import build_network
 from .checkpoint import load_encoder
 from .encoder import Encoder
@@ -147,8 +148,7 @@ class Propagator:
         if checkpoint is not None:
             weights = os.fspath(checkpoint)
             model['backbone'] = choose_weights(model['backbone'], weights)
-        with torch.random.fork_rng():
-            torch.manual_seed(config.get('randomness', {}).get('seed') or 0)
+        with seeded(config.get('randomness', {}).get('seed') or 0):
             built = build_network(model)
         assert isinstance(built, LabelPropagator)
         self = cls.__new__(cls)

@@ -14,7 +14,7 @@ __all__ = ['BFloat16OptimWrapper']
 
 @OPTIM_WRAPPERS.register_module()
 class BFloat16OptimWrapper(OptimWrapper):
-    """Run the forward pass under bfloat16 autocast on the CPU.
+    """Run the forward pass under bfloat16 autocast, on the device of the model.
 
     mmengine's ``AmpOptimWrapper`` demands a GPU. bfloat16 has the range of float32, so
     that the loss needs no scaling; float16 is slow and narrow on CPUs.
@@ -26,5 +26,6 @@ class BFloat16OptimWrapper(OptimWrapper):
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Wrap the forward pass of a training step."""
-        with super().optim_context(model), torch.autocast('cpu', dtype=torch.bfloat16):
+        device = next(model.parameters()).device.type
+        with super().optim_context(model), torch.autocast(device, dtype=torch.bfloat16):
             yield

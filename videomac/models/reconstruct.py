@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from mmengine.dataset import pseudo_collate
 from mmpretrain.structures import DataSample
 
+from ..utils.seeded import seeded
 from .videomac import VideoMAC
 
 __all__ = ['reconstruct']
@@ -42,8 +42,7 @@ def reconstruct(
     training = model.training
     model.eval()
     try:
-        with torch.random.fork_rng([device] if device.type == 'cuda' else []):
-            torch.manual_seed(seed)
+        with seeded(seed, device):
             batch = pseudo_collate(samples)
             batch['data_samples'] = [sample.clone() for sample in batch['data_samples']]
             return model.test_step(batch)

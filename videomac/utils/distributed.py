@@ -104,7 +104,10 @@ def prepare_restarted_processes(cfg: dict[str, Any]) -> bool:
     if distributed.is_initialized() or not _attempt():
         return False
     torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
-    _init_group(cfg.get('env_cfg', {}).get('dist_cfg', {}).get('backend', 'nccl'))
+    options = dict(cfg.get('env_cfg', {}).get('dist_cfg', {}))
+    if options.get('timeout') is not None:  # in seconds, as mmengine takes it
+        options['timeout'] = timedelta(seconds=options['timeout'])
+    _init_group(options.pop('backend', 'nccl'), **options)
     return True
 
 
@@ -113,14 +116,14 @@ def _attempt() -> int:
     return int(os.environ.get('TORCHELASTIC_RESTART_COUNT') or 0)
 
 
-def _init_group(backend: str) -> None:
+def _init_group(backend: str, **options: Any) -> None:
     """Make the group of the processes of ``torchrun``.
 
     torchrun's store lives on when it starts the processes again, and with it the
     addresses of those that died: each attempt gets keys of its own.
     """
     if not _attempt() or os.environ.get('TORCHELASTIC_USE_AGENT_STORE') != 'True':
-        distributed.init_process_group(backend)
+        distributed.init_process_group(backend, **options)
         return
     store = TCPStore(
         os.environ['MASTER_ADDR'], int(os.environ['MASTER_PORT']), is_master=False
@@ -130,6 +133,7 @@ def _init_group(backend: str) -> None:
         store=PrefixStore(f'attempt_{_attempt()}', store),
         rank=int(os.environ['RANK']),
         world_size=int(os.environ['WORLD_SIZE']),
+        **options,
     )
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import cv2
 import numpy as np
-import torch
 from mmengine.dataset import Compose
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from ..datasets import FramePairDataset
 from ..datasets.sources import EncodedFrames
+from ..utils.seeded import seeded
 from .reconstruction import GREY
 
 __all__ = ['TrainingSample', 'sample_sheet', 'training_samples']
@@ -78,8 +78,7 @@ def training_samples(
     """
     watched = copy.copy(dataset)
     watched.pipeline = noting = _NotingPipeline(dataset.pipeline.transforms)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         read = watched.read(index)
         items = read if isinstance(read, list) else [read]
         found = []

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from ..apis import Reconstructor, get_model, load_encoder
 from ..models import VideoMAC
+from ..utils.seeded import seeded
 
 __all__ = ['RANDOM', 'find_models', 'hint', 'load_network', 'load_reconstructor']
 
@@ -113,8 +113,7 @@ def _reconstructor(source: str, stamp: float) -> Reconstructor:
 
 def _untrained() -> VideoMAC:
     """The model of the demo, with the same random weights every time."""
-    with torch.random.fork_rng([]):
-        torch.manual_seed(0)
+    with seeded(0):
         model = get_model(DEMO)
     assert isinstance(model, VideoMAC)
     return model

@@ -170,6 +170,10 @@ class MonitorHook(Hook):
             if parameter.grad is not None
         ]
         self._norm = torch.nn.utils.get_total_norm(gradients)
+        # A fused optimiser removes the scale of the loss itself, in the step.
+        scale = getattr(optimizer, 'grad_scale', None)
+        if scale is not None:
+            self._norm = self._norm / scale
 
     def _count_first_step(self, model: Any) -> None:
         """Replace the model's step by one that counts, until it has run once."""

@@ -1,0 +1,53 @@
+"""Random numbers of a seed, and those that come after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import torch
+
+from videomac.utils.seeded import seeded
+
+
+@pytest.mark.parametrize('seed', [0, 7, 2**31])
+def test_numbers_are_the_seeds_and_the_state_comes_back(seed: int) -> None:
+    torch.manual_seed(seed)
+    expected = torch.randn(5)
+    torch.manual_seed(3)
+    torch.randn(1)
+    state = torch.get_rng_state()
+    with seeded(seed):
+        assert torch.equal(torch.randn(5), expected)
+    assert torch.equal(torch.get_rng_state(), state)
+    with pytest.raises(KeyError), seeded(seed):
+        raise KeyError
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_generators_of_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of the device that is named, and of no other."""
+    done: list[Any] = []
+
+    @contextmanager
+    def noting(what: Any) -> Iterator[None]:
+        done.append(what)
+        yield
+
+    def seed_all(seed: int) -> None:
+        raise AssertionError('all GPUs are seeded')
+
+    gpu = torch.device('cuda', 1)
+    monkeypatch.setattr('torch.random.fork_rng', noting)
+    monkeypatch.setattr('torch.cuda.device', noting)
+    monkeypatch.setattr('torch.cuda.manual_seed', done.append)
+    monkeypatch.setattr('torch.cuda.manual_seed_all', seed_all)
+    state = torch.get_rng_state()
+    with seeded(5):
+        assert done == [[]]
+    done.clear()
+    with seeded(5, 'cuda:1'):
+        assert done == [[gpu], gpu, 5]
+    torch.set_rng_state(state)
