@@ -150,7 +150,7 @@ def test_gradient_of_a_scaled_loss(fused: bool) -> None:
     """A fused optimiser is given gradients that still have the scale."""
     weight = torch.nn.Parameter(torch.tensor([3.0, 4.0]))
     optimizer = torch.optim.AdamW([weight], fused=fused)
-    scaler = torch.amp.GradScaler('cpu', init_scale=1024.0)
+    scaler = torch.amp.grad_scaler.GradScaler('cpu', init_scale=1024.0)
     hook = MonitorHook()
     hook._wants_norm = True
     optimizer.register_step_pre_hook(hook._before_step)

@@ -31,7 +31,7 @@ _REPORT_EVERY = 1000
 class VideoFiles(FrameSource):
     """Video files of a folder, of a list, or of both.
 
-    Files that decord cannot open (many GIFs among them) are logged and left out. Where
+    Files that decord cannot open (AV1 and many GIFs) are logged and left out. Where
     PyAV is installed it decodes the frames, the same ones, with less work.
 
     Args:
@@ -84,7 +84,8 @@ class VideoFiles(FrameSource):
         if not videos:
             raise ValueError(
                 f'none of {len(files)} video files can be read (first: {unreadable[0]}). '
-                'Convert them to a format that decord reads, e.g. mp4'
+                'tools/dataset_converters/videos.py makes frames of all that PyAV reads, '
+                'AV1 and GIF among it; or convert them to H.264'
             )
         if unreadable:
             print_log(
