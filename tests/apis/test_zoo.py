@@ -64,6 +64,16 @@ def test_kinds_of_models() -> None:
     assert isinstance(get_model(file), VideoMAC)
 
 
+@pytest.mark.parametrize('suffix', ['.py', '.json', '.yaml'])
+def test_files_of_every_kind_that_mmengine_reads(suffix: str, tmp_path: Path) -> None:
+    cfg = model_config('videomac/demo')
+    cfg.dump(tmp_path / f'mine{suffix}')
+    found = model_config(tmp_path / f'mine{suffix}')
+    assert found.model.encoder.type == cfg.model.encoder.type
+    with pytest.raises(ValueError, match='there is no model'):
+        model_config(tmp_path / 'mine')
+
+
 def test_random_weights_are_made_without_a_word(
     capfd: pytest.CaptureFixture[str],
 ) -> None:

@@ -102,7 +102,7 @@ def model_config(name: str | os.PathLike[str]) -> Config:
 
 def _find(name: str | os.PathLike[str]) -> _Entry:
     text = os.fspath(name)
-    if text.endswith('.py') and Path(text).is_file():
+    if Path(text).suffix and Path(text).is_file():  # mmengine reads YAML and JSON, too
         return _Entry(Path(text))
     entries = _entries()
     inside = text.removeprefix('configs/').removesuffix('.py')
