@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from videomac.utils.seeded import seeded
+from videomac.utils.randomness import seeded
 
 
-@pytest.mark.parametrize('seed', [0, 7, 2**31])
+@pytest.mark.parametrize('seed', [0, 7, 2**31, 2**64 - 1, -1])
 def test_numbers_are_the_seeds_and_the_state_comes_back(seed: int) -> None:
     torch.manual_seed(seed)
     expected = torch.randn(5)
@@ -32,22 +32,26 @@ def test_generators_of_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[Any] = []
 
     @contextmanager
-    def noting(what: Any) -> Iterator[None]:
-        done.append(what)
+    def chosen(gpu: Any) -> Iterator[None]:
+        done.append(gpu)
         yield
+
+    def keep(gpu: Any) -> str:
+        done.append(('get', gpu))
+        return 'state'
 
     def seed_all(seed: int) -> None:
         raise AssertionError('all GPUs are seeded')
 
     gpu = torch.device('cuda', 1)
-    monkeypatch.setattr('torch.random.fork_rng', noting)
-    monkeypatch.setattr('torch.cuda.device', noting)
+    monkeypatch.setattr('torch.cuda.device', chosen)
+    monkeypatch.setattr('torch.cuda.get_rng_state', keep)
+    monkeypatch.setattr('torch.cuda.set_rng_state', lambda *args: done.append(args))
     monkeypatch.setattr('torch.cuda.manual_seed', done.append)
     monkeypatch.setattr('torch.cuda.manual_seed_all', seed_all)
-    state = torch.get_rng_state()
     with seeded(5):
-        assert done == [[]]
-    done.clear()
+        pass
+    assert not done
     with seeded(5, 'cuda:1'):
-        assert done == [[gpu], gpu, 5]
-    torch.set_rng_state(state)
+        assert done == [('get', gpu), gpu, 5]
+    assert done[3:] == [('state', gpu)]

@@ -23,7 +23,7 @@ from ..models.propagation import FeatureExtractor, LabelPropagator
 from ..models.propagation.settings import drop_old_preset
 from ..models.random_weights import choose_weights
 from ..utils.devices import usable_device
-from ..utils.seeded import seeded
+from ..utils.randomness import seeded
 from .build import build_network
 from .checkpoint import load_encoder
 from .encoder import Encoder

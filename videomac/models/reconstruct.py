@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.dataset import pseudo_collate
 from mmpretrain.structures import DataSample
 
-from ..utils.seeded import seeded
+from ..utils.randomness import seeded
 from .videomac import VideoMAC
 
 __all__ = ['reconstruct']

@@ -44,22 +44,29 @@ def seed_generators(seed: int) -> None:
 
 
 def _seed_numpy_and_python(seed: int) -> None:
-    np.random.seed([seed & 0xFFFFFFFF, seed >> 32])
+    np.random.seed([seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF])
     random.seed(seed)
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int, device: str | torch.device = 'cpu') -> Iterator[None]:
     """Draw from freshly seeded generators within, and leave them as they were.
 
-    Of torch only the CPU's generator is meant: this is for loading data, which may
-    happen in the process that trains, but not on its GPU.
+    Of torch the CPU's generator is meant and, if it is named, that of one GPU: data may
+    be loaded in the process that trains, whose GPU is none of its business.
 
     Args:
-        seed: An integer in [0, 2**64).
+        seed: An integer in [-2**63, 2**64), as torch takes it.
+        device: Where there is something drawn beside the CPU.
     """
+    place = torch.device(device)
+    gpus = [place] if place.type == 'cuda' else []
     states = torch.default_generator.get_state(), np.random.get_state(), random.getstate()
+    theirs = [torch.cuda.get_rng_state(gpu) for gpu in gpus]
     torch.default_generator.manual_seed(seed)
+    for gpu in gpus:
+        with torch.cuda.device(gpu):
+            torch.cuda.manual_seed(seed)
     _seed_numpy_and_python(seed)
     try:
         yield
@@ -67,3 +74,5 @@ def seeded(seed: int) -> Iterator[None]:
         torch.default_generator.set_state(states[0])
         np.random.set_state(states[1])
         random.setstate(states[2])
+        for gpu, state in zip(gpus, theirs, strict=True):
+            torch.cuda.set_rng_state(state, gpu)

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..datasets import FramePairDataset
 from ..datasets.sources import EncodedFrames
-from ..utils.seeded import seeded
+from ..utils.randomness import seeded
 from .reconstruction import GREY
 
 __all__ = ['TrainingSample', 'sample_sheet', 'training_samples']

@@ -11,7 +11,7 @@ from torch import nn
 
 from ..apis import Reconstructor, get_model, load_encoder
 from ..models import VideoMAC
-from ..utils.seeded import seeded
+from ..utils.randomness import seeded
 
 __all__ = ['RANDOM', 'find_models', 'hint', 'load_network', 'load_reconstructor']
 
