@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -37,16 +38,8 @@ def test_autocast_is_that_of_the_device(
     model = nn.Linear(2, 2)
     made = wrapper(model)
     monkeypatch.setattr('torch.autocast', autocast)
-    monkeypatch.setattr(
-        model, 'parameters', lambda: iter([_Parameter(torch.device(device))])
-    )
+    parameter = SimpleNamespace(device=torch.device(device))
+    monkeypatch.setattr(model, 'parameters', lambda: iter([parameter]))
     with made.optim_context(model):
         pass
     assert asked == [(device, torch.bfloat16)]
-
-
-class _Parameter:
-    """What tells a device."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
