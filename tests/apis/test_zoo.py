@@ -72,6 +72,15 @@ def test_files_of_every_kind_that_mmengine_reads(suffix: str, tmp_path: Path) ->
     assert found.model.encoder.type == cfg.model.encoder.type
     with pytest.raises(ValueError, match='there is no model'):
         model_config(tmp_path / 'mine')
+    with pytest.raises(FileNotFoundError, match='there is no config'):
+        model_config(tmp_path / f'gone{suffix}')
+
+
+def test_a_checkpoint_is_no_config(tmp_path: Path) -> None:
+    """Said before any of it is read."""
+    (tmp_path / 'x.pth').write_bytes(b'')
+    with pytest.raises(ValueError, match=r'there is no model .*x\.pth'):
+        model_config(tmp_path / 'x.pth')
 
 
 def test_random_weights_are_made_without_a_word(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from videomac.utils import CfgOptions, find_config, merge_options
+from videomac.utils import CONFIG_SUFFIXES, CfgOptions, find_config, merge_options
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     merge_options(cfg, args.cfg_options)
     print(cfg.pretty_text)
     if args.save_path is not None:
-        if args.save_path.suffix not in ('.py', '.json', '.yml', '.yaml'):
+        if args.save_path.suffix not in CONFIG_SUFFIXES:
             raise SystemExit(
                 f"print_config.py: --save-path '{args.save_path}' must end in .py, "
                 '.json or .yml'

@@ -19,7 +19,7 @@ from ..checkpoints import read_checkpoint
 from ..checkpoints.released_layout import convert_released
 from ..checkpoints.weights import misfits, read_state, refuse_misfits
 from ..models.propagation.settings import drop_old_preset
-from ..utils import configs_root
+from ..utils import CONFIG_SUFFIXES, configs_root
 from ..utils.model_index import IndexedModel, indexed_models
 from ..utils.quiet import quiet_log
 from .build import build_network
@@ -102,7 +102,8 @@ def model_config(name: str | os.PathLike[str]) -> Config:
 
 def _find(name: str | os.PathLike[str]) -> _Entry:
     text = os.fspath(name)
-    if Path(text).suffix and Path(text).is_file():  # mmengine reads YAML and JSON, too
+    is_config = Path(text).suffix in CONFIG_SUFFIXES
+    if is_config and Path(text).is_file():
         return _Entry(Path(text))
     entries = _entries()
     inside = text.removeprefix('configs/').removesuffix('.py')
@@ -110,7 +111,7 @@ def _find(name: str | os.PathLike[str]) -> _Entry:
         path = entry.config.relative_to(configs_root()).with_suffix('').as_posix()
         if inside in (known, path):
             return entry
-    if text.endswith('.py') and len(Path(text).parts) > 1:
+    if is_config and len(Path(text).parts) > 1:
         raise FileNotFoundError(f"there is no config '{text}'")
     short = {known.partition('_')[2] or known: known for known in entries}
     close = difflib.get_close_matches(inside, entries, n=3)

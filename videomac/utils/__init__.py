@@ -4,13 +4,14 @@ from .config_class import config_class
 from .markdown import markdown_table
 from .memory import keep_freed_memory
 from .options import CfgOptions, merge_options
-from .paths import configs_root, find_config, package_file, tools_root
+from .paths import CONFIG_SUFFIXES, configs_root, find_config, package_file, tools_root
 from .plain_errors import plain_errors
 from .read_config import read_config
 from .shortcuts import expand_shortcuts
 from .unset_hooks import drop_unset_hooks
 
 __all__ = [
+    'CONFIG_SUFFIXES',
     'CfgOptions',
     'config_class',
     'configs_root',

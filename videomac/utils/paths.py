@@ -9,6 +9,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 __all__ = [
+    'CONFIG_SUFFIXES',
     'configs_root',
     'find_config',
     'kept_config',
@@ -16,6 +17,8 @@ __all__ = [
     'spare_config',
     'tools_root',
 ]
+
+CONFIG_SUFFIXES = ('.py', '.yml', '.yaml', '.json')  # those that mmengine reads
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
