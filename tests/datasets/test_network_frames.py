@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -86,6 +87,21 @@ def test_resizing_interpolates_between_pixel_centres_in_8_bits(tmp_path: Path) -
     assert torch.allclose(frame, expected.expand(3, 4, 3), atol=1e-6)
     same = NetworkFrames([path], (4, 6), (0, 0, 0), (1, 1, 1))[0]
     assert torch.allclose(same, torch.from_numpy(row / 255).float().expand(3, 4, 6))
+
+
+@pytest.mark.parametrize('size', [(7, 5), (31, 44)])
+def test_resizing_floating_point_numbers(size: tuple[int, int], tmp_path: Path) -> None:
+    """As CRW's code does: divided by 255 first, and nothing is rounded."""
+    picture = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    path = tmp_path / 'frame.png'
+    Image.fromarray(picture).save(path)
+    frame = NetworkFrames([path], size, MEAN, STD, round_resized=False)[0]
+    large = torch.from_numpy(picture).permute(2, 0, 1)[None].double() / 255
+    resized = F.interpolate(large, size, mode='bilinear', align_corners=False)[0]
+    mean, std = (torch.tensor(each)[:, None, None] for each in (MEAN, STD))
+    assert torch.allclose(frame.double(), (resized - mean) / std, atol=1e-5)
+    rounded = NetworkFrames([path], size, MEAN, STD)[0]
+    assert 0 < (frame - rounded).abs().max() < 1 / 255 / min(STD)  # one level
 
 
 def test_only_the_frame_that_is_asked_for_is_read(tmp_path: Path) -> None:

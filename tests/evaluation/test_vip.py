@@ -76,6 +76,8 @@ def test_bad_predictions_are_explained() -> None:
     truth = np.zeros((4, 4), np.uint8)
     with pytest.raises(ValueError, match='value 20; classes are 0 to 19'):
         confusion_matrix(np.full((4, 4), 20, np.uint8), truth)
+    truth[0, 0] = 255  # as predictions that are a copy of the annotation have it
+    assert confusion_matrix(truth, truth).sum() == 15
     with pytest.raises(ValueError, match='one size'):
         confusion_matrix(truth[:2], truth)
     with pytest.raises(ValueError, match='one size'):

@@ -122,6 +122,7 @@ def test_davis_protocol() -> None:
     dataset = cfg.test_dataloader.dataset
     assert (dataset.size, dataset.multiple) == (480, 64)
     assert tuple(dataset.std) == (0.228, 0.224, 0.225)
+    assert dataset.round_resized is True
 
 
 def test_vip_protocol() -> None:
@@ -131,6 +132,7 @@ def test_vip_protocol() -> None:
     assert settings(cfg) == PropagationSettings.preset('crw', **changed)
     assert cfg.model.temperature == 0.05
     assert tuple(cfg.test_dataloader.dataset.size) == (560, 560)
+    assert cfg.test_dataloader.dataset.round_resized is False
     assert cfg.test_evaluator.first_frame is True
 
 
@@ -140,6 +142,7 @@ def test_jhmdb_protocol() -> None:
     assert settings(cfg) == PropagationSettings.preset('crw', previous=7)
     assert PoseCoder(**cfg.model.pose) == PoseCoder(sigma=0.5, top=3)
     assert tuple(cfg.test_dataloader.dataset.size) == (320, 320)
+    assert cfg.test_dataloader.dataset.round_resized is False
     assert cfg.test_evaluator.first_frame is False
 
 

@@ -41,9 +41,12 @@ LOADING = ('pretrained', 'checkpoint_path', 'weights')
 class _Inputs:
     """Frames as the network takes them, see :class:`FrameTensors`."""
 
-    def __init__(self, frames: Frames, size: tuple[int, int], pixels: Any) -> None:
+    def __init__(
+        self, frames: Frames, size: tuple[int, int], pixels: Any, round_resized: bool
+    ) -> None:
         self.frames = frames
         self.size = size
+        self.round_resized = round_resized
         self.mean, self.std = (np.array(each, np.float32) for each in pixels)
 
     def __len__(self) -> int:
@@ -51,7 +54,9 @@ class _Inputs:
 
     def __getitem__(self, index: int) -> Tensor:
         """Decode one frame, float32 [3, H, W]."""
-        return network_tensor(self.frames[index], self.size, self.mean, self.std)
+        return network_tensor(
+            self.frames[index], self.size, self.mean, self.std, self.round_resized
+        )
 
 
 class Propagator:
@@ -110,6 +115,7 @@ class Propagator:
         self._set(LabelPropagator(features, preset, **settings), device)
         network_size((1, 1), size, multiple)  # raises now rather than at a video
         self.size, self.multiple, self.pixels = size, multiple, pixels
+        self.round_resized = True
 
     @classmethod
     def from_config(
@@ -157,6 +163,7 @@ class Propagator:
         self.size, self.multiple = data.get('size'), data.get('multiple', 1)
         mean, std = data.get('mean', IMAGENET_MEAN), data.get('std', IMAGENET_STD)
         self.pixels = tuple(mean), tuple(std)
+        self.round_resized = data.get('round_resized', True)
         return self
 
     def _set(self, model: LabelPropagator, device: str | torch.device | None) -> None:
@@ -249,7 +256,7 @@ class Propagator:
         else:
             labels = dict(points=check_points(points, clip.size).T.copy())
         size = network_size(clip.size, self.size, self.multiple)
-        inputs = _Inputs(clip, size, self.pixels)
+        inputs = _Inputs(clip, size, self.pixels, self.round_resized)
         names = [f'{index:05d}' for index in range(len(clip))]
         return PropagationVideo(clip.name, names, inputs, clip.size, **labels)
 

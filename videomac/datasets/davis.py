@@ -61,6 +61,7 @@ class DAVISDataset(PropagationDataset):
         std: Deviation to divide by; DINO's has 0.228 for red.
         videos: Names of the videos to use; None for all of the list.
         check: See :class:`PropagationDataset`.
+        round_resized: See :func:`network_tensor`.
         images: Whether ``JPEGImages`` is there; False to take the annotations for
             frames, which is enough to score predictions.
 
@@ -83,6 +84,7 @@ class DAVISDataset(PropagationDataset):
         std: Sequence[float] = (0.228, 0.224, 0.225),
         videos: Sequence[str] | None = None,
         check: bool = True,
+        round_resized: bool = True,
         images: bool = True,
     ) -> None:
         if year not in (2016, 2017):
@@ -96,7 +98,9 @@ class DAVISDataset(PropagationDataset):
         check_flags(ground_truth=ground_truth)
         self.ground_truth = ground_truth
         self.benchmark = f'DAVIS-{year}'
-        super().__init__(data_root, size, multiple, mean, std, videos, check)
+        super().__init__(
+            data_root, size, multiple, mean, std, videos, check, round_resized
+        )
 
     @property
     def metainfo(self) -> dict[str, Any]:

@@ -64,6 +64,7 @@ class JHMDBDataset(PropagationDataset):
         std: Deviation to divide by.
         videos: Names of the videos to use; None for all of the list.
         check: See :class:`PropagationDataset`.
+        round_resized: See :func:`network_tensor`.
 
     Raises:
         ValueError: A line of the list is not understood; see also
@@ -83,9 +84,12 @@ class JHMDBDataset(PropagationDataset):
         std: Sequence[float] = IMAGENET_STD,
         videos: Sequence[str] | None = None,
         check: bool = True,
+        round_resized: bool = False,
     ) -> None:
         self.list_file = list_file
-        super().__init__(data_root, size, multiple, mean, std, videos, check)
+        super().__init__(
+            data_root, size, multiple, mean, std, videos, check, round_resized
+        )
 
     @property
     def metainfo(self) -> dict[str, Any]:

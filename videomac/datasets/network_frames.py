@@ -62,6 +62,7 @@ def network_tensor(
     size: tuple[int, int],
     mean: NDArray[np.float32],
     std: NDArray[np.float32],
+    round_resized: bool = True,
 ) -> Tensor:
     """Resize a frame with OpenCV's bilinear interpolation and normalise it.
 
@@ -70,29 +71,34 @@ def network_tensor(
         size: Height and width of the tensor.
         mean: Mean to subtract, of red, green and blue in [0, 1].
         std: Deviation to divide by.
+        round_resized: Whether resized values are rounded to 8 bits, as in the code of
+            DINO and VFS; CRW's resizes floating-point numbers.
 
     Returns:
         float32 [3, H, W].
     """
     height, width = size
+    scaled = picture if round_resized else picture.astype(np.float32) / 255
     if picture.shape[:2] != size:
-        resized = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
-        picture = np.asarray(resized, np.uint8)
-    rgb = (picture.astype(np.float32) / 255 - mean) / std
+        resized = cv2.resize(scaled, (width, height), interpolation=cv2.INTER_LINEAR)
+        scaled = np.asarray(resized, scaled.dtype)
+    if round_resized:
+        scaled = scaled.astype(np.float32) / 255
+    rgb = (scaled - mean) / std
     return torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
 
 
 class NetworkFrames:
     """The frames of a video as tensors, see :class:`FrameTensors`.
 
-    A frame is decoded to 8 bits, resized with OpenCV's bilinear interpolation, divided
-    by 255 and normalised, in this order (``read_frame`` of DINO's evaluation).
+    Each is decoded when it is asked for; see :func:`network_tensor` for the rest.
 
     Args:
         paths: Files of the frames.
         size: Height and width of the tensors.
         mean: Mean to subtract, of red, green and blue in [0, 1].
         std: Deviation to divide by.
+        round_resized: See :func:`network_tensor`.
     """
 
     def __init__(
@@ -101,11 +107,13 @@ class NetworkFrames:
         size: tuple[int, int],
         mean: Sequence[float],
         std: Sequence[float],
+        round_resized: bool = True,
     ) -> None:
         self.paths = tuple(paths)
         self.size = size
         self.mean = np.array(mean, np.float32)
         self.std = np.array(std, np.float32)
+        self.round_resized = round_resized
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -117,7 +125,7 @@ class NetworkFrames:
             UnreadableVideoError: The frame cannot be decoded.
         """
         picture = decode_frame(str(self.paths[index]))
-        return network_tensor(picture, self.size, self.mean, self.std)
+        return network_tensor(picture, self.size, self.mean, self.std, self.round_resized)
 
 
 def decode_frame(path: str) -> NDArray[np.uint8]:

@@ -69,6 +69,7 @@ class PropagationDataset(Dataset[Any], ABC):
             A video that is named more than once counts once, here and in the list.
         check: Look through the files of all videos when the data set is made: that they
             are there, can be read and agree in size. Costs about a millisecond a frame.
+        round_resized: See :func:`network_tensor`.
 
     Raises:
         FileNotFoundError: The list of videos is not there.
@@ -92,14 +93,16 @@ class PropagationDataset(Dataset[Any], ABC):
         std: Sequence[float] = IMAGENET_STD,
         videos: Sequence[str] | None = None,
         check: bool = True,
+        round_resized: bool = True,
     ) -> None:
-        check_flags(check=check)
+        check_flags(check=check, round_resized=round_resized)
         network_size((1, 1), size, multiple)  # raises now rather than at the first video
         self.data_root = Path(data_root)
         self.size = size if size is None or isinstance(size, int) else tuple(size)
         self.multiple = multiple
         self.mean = tuple(mean)
         self.std = tuple(std)
+        self.round_resized = round_resized
         names = self.list_videos()
         for name in names:
             check_name(name, f'the list of {self.title}')
@@ -205,7 +208,7 @@ class PropagationDataset(Dataset[Any], ABC):
         fields = self.load(folder, ori_size)
         frames = fields.pop('frames', folder.frames)
         size = network_size(ori_size, self.size, self.multiple)
-        inputs = NetworkFrames(frames, size, self.mean, self.std)
+        inputs = NetworkFrames(frames, size, self.mean, self.std, self.round_resized)
         video = PropagationVideo(folder.name, frames, inputs, ori_size, **fields)
         return {'inputs': video}
 

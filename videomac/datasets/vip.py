@@ -73,6 +73,7 @@ class VIPDataset(PropagationDataset):
         std: Deviation to divide by.
         videos: Names of the videos to use; None for all of the list.
         check: See :class:`PropagationDataset`.
+        round_resized: See :func:`network_tensor`.
 
     Raises:
         ValueError: ``labels`` is something else; see also :class:`PropagationDataset`.
@@ -91,12 +92,15 @@ class VIPDataset(PropagationDataset):
         std: Sequence[float] = IMAGENET_STD,
         videos: Sequence[str] | None = None,
         check: bool = True,
+        round_resized: bool = False,
     ) -> None:
         if labels not in ('category', 'instance'):
             raise ValueError(f"labels must be 'category' or 'instance', got {labels!r}")
         self.split = split
         self.labels = labels
-        super().__init__(data_root, size, multiple, mean, std, videos, check)
+        super().__init__(
+            data_root, size, multiple, mean, std, videos, check, round_resized
+        )
 
     @property
     def metainfo(self) -> dict[str, Any]:

@@ -45,6 +45,7 @@ class YouTubeVOSDataset(PropagationDataset):
         std: Deviation to divide by.
         videos: Names of the videos to use; None for all.
         check: See :class:`PropagationDataset`.
+        round_resized: See :func:`network_tensor`.
 
     Raises:
         ValueError: ``meta.json`` cannot be understood; see also
@@ -62,9 +63,12 @@ class YouTubeVOSDataset(PropagationDataset):
         std: Sequence[float] = IMAGENET_STD,
         videos: Sequence[str] | None = None,
         check: bool = True,
+        round_resized: bool = True,
     ) -> None:
         self._asked: dict[str, frozenset[str]] = {}
-        super().__init__(data_root, size, multiple, mean, std, videos, check)
+        super().__init__(
+            data_root, size, multiple, mean, std, videos, check, round_resized
+        )
 
     def list_videos(self) -> list[str]:
         """Read the videos of ``meta.json``, and which of their frames are asked for.

@@ -39,19 +39,20 @@ def confusion_matrix(
         Counts ``[C, C]``: rows are annotated, columns predicted classes.
 
     Raises:
-        ValueError: The sizes differ, or a predicted value is no class.
+        ValueError: The sizes differ, or a value predicted for an annotated pixel is no
+            class.
     """
     if prediction.shape != truth.shape:
         raise ValueError(
             f'prediction {list(prediction.shape)} and annotation {list(truth.shape)} '
             'must be of one size [H, W]; resize the prediction with nearest neighbours'
         )
-    largest = int(prediction.max(initial=0))
+    valid = truth < num_classes
+    largest = int(prediction[valid].max(initial=0))
     if largest >= num_classes:
         raise ValueError(
             f'the prediction has the value {largest}; classes are 0 to {num_classes - 1}'
         )
-    valid = truth < num_classes
     pairs = truth[valid].astype(np.int64) * num_classes + prediction[valid]
     counts = np.bincount(pairs, minlength=num_classes * num_classes)
     return counts.reshape(num_classes, num_classes)

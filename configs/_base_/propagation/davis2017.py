@@ -53,6 +53,7 @@ test_dataloader = dict(
         multiple=multiple,
         mean=(0.485, 0.456, 0.406),
         std=(0.228, 0.224, 0.225),  # red as DINO has it
+        round_resized=True,  # to 8 bits
         videos=None))
 test_evaluator = dict(type='JAndFMetric', bound=0.008, all_frames=False)
 test_cfg = dict(type='TestLoop')

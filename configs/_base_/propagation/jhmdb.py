@@ -47,6 +47,7 @@ test_dataloader = dict(
         size=size,
         mean=(0.485, 0.456, 0.406),
         std=(0.229, 0.224, 0.225),
+        round_resized=False,
         videos=None))
 test_evaluator = dict(
     type='PCKMetric', scale=0.6, first_frame=False, visible_above_zero=False)

@@ -50,6 +50,7 @@ test_dataloader = dict(
         size=size,
         mean=(0.485, 0.456, 0.406),
         std=(0.229, 0.224, 0.225),
+        round_resized=False,
         videos=None))
 test_evaluator = dict(type='VIPMeanIoU', first_frame=True)
 test_cfg = dict(type='TestLoop')

@@ -13,6 +13,7 @@ test_dataloader = dict(
         multiple=_base_.multiple,
         mean=(0.485, 0.456, 0.406),
         std=(0.229, 0.224, 0.225),
+        round_resized=True,
         videos=None))
 test_evaluator = None
 test_cfg = None

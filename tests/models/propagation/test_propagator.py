@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -139,6 +140,15 @@ def test_objects_that_enter_later() -> None:
     for frame, mask in enumerate(result['masks']):
         wrong = mask != (first if frame < 3 else first + later)
         assert wrong.sum() <= 8  # corners, rounded off by the interpolation
+    np.testing.assert_array_equal(result['masks'][3] == 5, later == 5)
+
+
+def test_poses_of_the_presets() -> None:
+    vfs = PoseCoder(sigma=4, draw='pixels', background=False, top=5, decode='pixels')
+    assert LabelPropagator(Pooled(), 'vfs').pose == vfs
+    assert LabelPropagator(Pooled(), 'crw').pose == PoseCoder()
+    changed = LabelPropagator(Pooled(), 'vfs', pose=dict(top=3)).pose
+    assert changed == dataclasses.replace(vfs, top=3)
 
 
 def test_joints_of_a_still_video_stay() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -14,6 +14,11 @@ from torch import Tensor
 from ...utils.arguments import check_flags, check_integer, check_positive
 
 __all__ = ['PoseCoder']
+
+#: What published procedures do otherwise than CRW's.
+_PRESETS: dict[str, dict[str, Any]] = {
+    'vfs': dict(sigma=4.0, draw='pixels', background=False, top=5, decode='pixels')
+}
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,19 @@ class PoseCoder:
         check_flags(background=self.background)
         check_positive(sigma=self.sigma)
         check_integer(1, top=self.top)
+
+    @classmethod
+    def preset(cls, name: str, **overrides: Any) -> PoseCoder:
+        """Make the coder of a published procedure.
+
+        Args:
+            name: One of ``PRESETS``. DINO's code has no poses; it gets CRW's.
+            overrides: Fields to set otherwise.
+
+        Raises:
+            ValueError: If an argument is out of its range.
+        """
+        return cls(**{**_PRESETS.get(name, {}), **overrides})
 
     def encode(
         self,

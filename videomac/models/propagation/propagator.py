@@ -37,7 +37,8 @@ class LabelPropagator(BaseModel):
         backbone: Config of a network that turns frames [B, 3, H, W] into one map of
             features [B, C, h, w], such as :class:`FeatureExtractor`.
         preset: Published procedure: ``'dino'``, ``'crw'`` or ``'vfs'``.
-        pose: Settings of :class:`PoseCoder` for videos with joints.
+        pose: Fields of :class:`PoseCoder` that differ from the preset, for videos with
+            joints.
         feature_dtype: Type in which features are kept, such as ``'float16'``; float32
             by default. Scores are float32 in any case.
         memory_budget: Bytes of working memory for a frame's propagation.
@@ -60,7 +61,7 @@ class LabelPropagator(BaseModel):
     ) -> None:
         super().__init__(BaseDataPreprocessor(), init_cfg)
         self.settings = PropagationSettings.preset(preset, **overrides)
-        self.pose = PoseCoder(**(pose or {}))
+        self.pose = PoseCoder.preset(preset, **(pose or {}))
         self.memory_budget = memory_budget
         self.feature_dtype = getattr(torch, feature_dtype or 'float32', None)
         kinds = (torch.float32, torch.float16, torch.bfloat16)
@@ -161,8 +162,10 @@ class LabelPropagator(BaseModel):
                 yield video.first_label.copy()
                 continue
             maps = memory.propagate(frame, features)
+            ids = decode_ids(maps, objects, size, video.ori_size, self.settings)
             given = video.later_labels.get(frame)
             if given is not None:
+                ids = np.where(given > 0, given, ids)
                 new = [each for each in present_ids(given) if each not in objects]
                 memory.add_objects(len(new))
                 objects = objects + new
@@ -173,8 +176,7 @@ class LabelPropagator(BaseModel):
                 maps = F.pad(maps, (0, 0, 0, 0, 0, len(new))) * drawn[:1]
                 maps[1:] += drawn[1:]
             memory.add(frame, features, maps, annotated=given is not None)
-            ids = decode_ids(maps, objects, size, video.ori_size, self.settings)
-            yield ids if given is None else np.where(given > 0, given, ids)
+            yield ids
 
     @torch.no_grad()
     def iter_points(

@@ -208,8 +208,8 @@ def drop_old_preset(model: MutableMapping[str, Any], options: Mapping[str, Any])
     nested = options.get('model')
     whole = nested.get('preset') if isinstance(nested, Mapping) else None
     if options.get('model.preset', whole) not in (None, model.get('preset')):
-        for field in fields(PropagationSettings):
-            model.pop(field.name, None)
+        for name in ('pose', *(field.name for field in fields(PropagationSettings))):
+            model.pop(name, None)
 
 
 def _check_choice(name: str, value: Any, choices: Any) -> None:
