@@ -83,6 +83,44 @@ def test_a_checkpoint_is_no_config(tmp_path: Path) -> None:
         model_config(tmp_path / 'x.pth')
 
 
+@pytest.mark.parametrize(
+    ('file', 'content'),
+    [
+        ('list.yaml', '- 1'),
+        ('empty.yml', ''),
+        ('broken.yaml', 'a: [1\n b: {'),
+        ('list.json', '[1]'),
+        ('broken.json', '{'),
+        ('broken.py', '[1, 2'),
+        ('names.py', 'model = nobody'),
+    ],
+)
+def test_files_that_are_no_configs(file: str, content: str, tmp_path: Path) -> None:
+    path = tmp_path / file
+    path.write_text(content)
+    for read in (model_config, get_model):
+        with pytest.raises(ValueError, match=f'{file}.* cannot be read as a conf') as got:
+            read(path)
+        assert '\n' not in str(got.value)
+    path.write_text('{"_base_": "gone.json"}')
+    if path.suffix != '.py':  # the base is what is missed
+        with pytest.raises(FileNotFoundError, match=r'gone\.json'):
+            model_config(path)
+
+
+def test_paths_below_the_configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From wherever they are asked for; a wrong one names those like it."""
+    monkeypatch.chdir(tmp_path)
+    for name in ('videomac/demo.py', '_base_/models/videomac.py'):
+        for text in (name, f'configs/{name}'):
+            assert model_config(text).filename == str(configs_root() / name)
+    for folder in ('videomac', 'configs/videomac', str(configs_root() / 'videomac')):
+        with pytest.raises(
+            FileNotFoundError, match=r'mean: videomac/videomac_resnet50_8'
+        ):
+            model_config(f'{folder}/videomac_resnet50_8xb64-coslr-100e_ytvoz.py')
+
+
 def test_random_weights_are_made_without_a_word(
     capfd: pytest.CaptureFixture[str],
 ) -> None:

@@ -76,6 +76,12 @@ def test_of_shipped_configs() -> None:
 def test_no_network() -> None:
     with pytest.raises(ValueError, match=r"has no encoder; its keys: \['head'\]"):
         encoder_part(dict(model=dict(head=dict())))
+    bases = ('videomac', 'finetune', 'linear_probe')
+    files = [f'_base_/models/{name}.py' for name in bases]
+    for config in [Config.fromfile(find_config(file)) for file in files]:
+        for given in (config, config.model):
+            with pytest.raises(ValueError, match=r"has no encoder; its keys: \['type'"):
+                encoder_part(given)
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,41 @@ def test_leftover_tensor_is_an_error(case: str) -> None:
     assert 'surplus.weight [2, 3] -> left out: unknown to this format' in done.table()
 
 
+def resnet_with(name: str) -> State:
+    """Make a plain ResNet without its head, as a model's backbone, with one more key."""
+    state = torchvision.models.resnet18().state_dict()
+    inner = {k: v for k, v in state.items() if not k.startswith('fc.')}
+    inner[name] = torch.zeros(2, 3)
+    return {f'backbone.{key}': value for key, value in inner.items()}
+
+
+@pytest.mark.parametrize('name', ['auto', 'resnet', 'moco', 'timm', 'mmpretrain'])
+@pytest.mark.parametrize('key', ['fc.weight', 'head.mlp.0.weight', 'mean'])
+def test_leftover_beside_a_resnet_that_is_a_backbone(key: str, name: str) -> None:
+    state = resnet_with(key)
+    with pytest.raises(ValueError, match=rf'1 tensors .*backbone\.{key} \[2, 3\]'):
+        import_state(state, name)
+    done, found = import_state(state, name, strict=False)
+    assert found.name == 'resnet'
+    assert [f'backbone.{each}' for each in done.state] == list(state)[:-1]
+
+
+@pytest.mark.parametrize(
+    'key',
+    ['stem.0.weight', 'layer1.0.se_layer.conv1.conv.bias', 'transition1.0.0.weight'],
+)
+def test_relatives_of_the_resnet(key: str) -> None:
+    """Every key of theirs is of the network, unless plain ResNets are asked for."""
+    state = resnet_with(key)
+    for name in ('auto', 'mmpretrain', 'backbone'):
+        done, found = import_state(state, name)
+        assert found.name == 'mmpretrain'
+        assert [f'backbone.{each}' for each in done.state] == list(state)
+    for name in ('resnet', 'dino'):
+        with pytest.raises(ValueError, match=rf'1 tensors .*backbone\.{key} \[2, 3\]'):
+            import_state(state, name)
+
+
 def test_missing_tensor_is_an_error() -> None:
     state = layouts.convnext(layouts.FACEBOOK, True)
     del state['stages.2.1.pwconv1.bias']

@@ -6,8 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from torch import distributed
+from torch._C._distributed_c10d import TCPStore
 
 from videomac.utils.distributed import prepare_restarted_processes
+
+INIT = distributed.init_process_group
 
 
 @pytest.fixture
@@ -35,6 +39,10 @@ def groups(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
             {'dist_cfg': dict(backend='nccl', timeout=7200)},
             ('nccl', {'timeout': timedelta(hours=2)}),
         ),
+        (
+            {'dist_cfg': dict(init_backend='torch', init_method='env://')},
+            ('nccl', {'init_method': 'env://'}),
+        ),
     ],
 )
 def test_with_all_that_mmengine_would_pass_on(
@@ -44,6 +52,33 @@ def test_with_all_that_mmengine_would_pass_on(
     assert prepare_restarted_processes(cfg)
     assert groups == [((expected[0],), expected[1])]
     assert cfg == {'launcher': 'pytorch', 'env_cfg': settings}
+
+
+def test_in_the_store_of_torchrun(
+    monkeypatch: pytest.MonkeyPatch, groups: list[Any]
+) -> None:
+    """It says where to meet and who is who, whatever the config says of that."""
+    server = TCPStore('127.0.0.1', 0, 1, True, wait_for_workers=False)
+    for name, value in (
+        ('TORCHELASTIC_USE_AGENT_STORE', 'True'),
+        ('MASTER_ADDR', '127.0.0.1'),
+        ('MASTER_PORT', str(server.port)),
+        ('RANK', '0'),
+        ('WORLD_SIZE', '1'),
+    ):
+        monkeypatch.setenv(name, value)
+    settings = dict(
+        backend='gloo', init_method='env://', rank=0, world_size=1, timeout=60
+    )
+    assert prepare_restarted_processes(
+        {'launcher': 'pytorch', 'env_cfg': {'dist_cfg': settings}}
+    )
+    ((args, options),) = groups
+    try:
+        INIT(*args, **options)
+        assert distributed.get_world_size() == 1
+    finally:
+        distributed.destroy_process_group()
 
 
 def test_not_at_the_first_start(

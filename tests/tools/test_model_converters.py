@@ -140,6 +140,19 @@ def test_errors_are_one_line(source: Path, tmp_path: Path) -> None:
     assert dst.is_file()
 
 
+def test_configs_that_have_no_encoder(source: Path, tmp_path: Path) -> None:
+    empty, new = tmp_path / 'empty.yaml', tmp_path / 'new.pth'
+    empty.touch()
+    for config, text in (
+        (empty, "empty.yaml' cannot be read as a config"),
+        ('configs/_base_/models/videomac.py', 'the config has no encoder'),
+        ('configs/videomac/dem.py', 'Did you mean: '),
+    ):
+        said = fails('auto', source, new, '--config', config)
+        assert text in said
+        assert '\n' not in said
+
+
 def test_missing_tensor_is_refused(source: Path, tmp_path: Path) -> None:
     state = torch.load(source)['model']
     del state['stages.1.0.pwconv1.weight']

@@ -102,8 +102,11 @@ def test_a_picture_is_shown(tmp_path: Path) -> None:
 
 def test_bad_input(tmp_path: Path) -> None:
     resnet = 'videomac/videomac_resnet18_8xb64-coslr-100e_ytvos.py'
+    empty = tmp_path / 'empty.yaml'
+    empty.touch()
     for args, message in (
         (['no_such_config'], 'no_such_config'),
+        ([str(empty)], r'empty\.yaml.* cannot be read as a config'),
         ([resnet, '--ratio', '1.5'], 'ratio must be between 0 and 1'),
         ([resnet, '--patch-size', '30'], '30'),
         ([resnet, '--image', 'no.png'], r'no\.png'),

@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from videomac.utils.randomness import seeded
 
 
-@pytest.mark.parametrize('seed', [0, 7, 2**31, 2**64 - 1, -1])
-def test_numbers_are_the_seeds_and_the_state_comes_back(seed: int) -> None:
+@pytest.mark.parametrize(
+    'seed', [0, 7, 2**31, 2**64 - 1, -1, np.int64(5), np.uint64(2**63), torch.tensor(-4)]
+)
+def test_numbers_are_the_seeds_and_the_state_comes_back(seed: Any) -> None:
     torch.manual_seed(seed)
     expected = torch.randn(5)
     torch.manual_seed(3)

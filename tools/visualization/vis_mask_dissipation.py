@@ -4,6 +4,7 @@
 import argparse
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from videomac.checkpoints.encoder_part import encoder_part
 from videomac.checkpoints.weights import load_weights
 from videomac.models import RandomPatchMasking
 from videomac.models.propagation.stages import choose_stages
+from videomac.utils import CONFIG_SUFFIXES
 from videomac.utils.quiet import quiet_log
 from videomac.visualization import mask_reach
 from videomac.visualization.figures import save_figure
@@ -43,7 +45,7 @@ def build_encoder(args: argparse.Namespace) -> nn.Module:
     try:
         config = model_config(args.encoder)
     except ValueError:
-        if args.checkpoint is not None:
+        if args.checkpoint is not None or Path(args.encoder).suffix in CONFIG_SUFFIXES:
             raise
         return load_encoder(args.encoder).network
     network = build_network(encoder_part(config))

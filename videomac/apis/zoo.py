@@ -19,7 +19,7 @@ from ..checkpoints import read_checkpoint
 from ..checkpoints.released_layout import convert_released
 from ..checkpoints.weights import misfits, read_state, refuse_misfits
 from ..models.propagation.settings import drop_old_preset
-from ..utils import CONFIG_SUFFIXES, configs_root
+from ..utils import CONFIG_SUFFIXES, configs_root, find_config
 from ..utils.model_index import IndexedModel, indexed_models
 from ..utils.quiet import quiet_log
 from .build import build_network
@@ -94,10 +94,24 @@ def model_config(name: str | os.PathLike[str]) -> Config:
         name: As :func:`list_models` gives it, or the path of a config file.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If there is no such model; names similar ones.
+        FileNotFoundError: If there is no such file; names similar ones.
+        ValueError: If there is no such model, naming similar ones, or the file is no
+            config.
     """
-    return Config.fromfile(_find(name).config)
+    return _parse(_find(name).config)
+
+
+def _parse(path: Path) -> Config:
+    """Read a config file; what goes wrong in it is a ValueError that names the file."""
+    try:
+        return Config.fromfile(path)
+    except OSError:  # says which file, a base for example
+        raise
+    except Exception as error:  # whatever the code of a config raises
+        text = ' '.join(f'{type(error).__name__}: {error}'.split())
+        raise ValueError(
+            f"'{path}' cannot be read as a config, which gives names to values: {text}"
+        ) from error
 
 
 def _find(name: str | os.PathLike[str]) -> _Entry:
@@ -112,7 +126,7 @@ def _find(name: str | os.PathLike[str]) -> _Entry:
         if inside in (known, path):
             return entry
     if is_config and len(Path(text).parts) > 1:
-        raise FileNotFoundError(f"there is no config '{text}'")
+        return _Entry(find_config(text))
     short = {known.partition('_')[2] or known: known for known in entries}
     close = difflib.get_close_matches(inside, entries, n=3)
     close += [short[each] for each in difflib.get_close_matches(inside, short, n=3)]
@@ -145,10 +159,11 @@ def get_model(
 
     Raises:
         FileNotFoundError: If there is no such config or checkpoint.
-        ValueError: If there is no such model, no published weights, or they do not fit.
+        ValueError: If there is no such model, the file is no config, no weights are
+            published, or they do not fit.
     """
     entry = _find(name)
-    config = Config.fromfile(entry.config)
+    config = _parse(entry.config)
     if not isinstance(config.get('model'), dict):
         raise ValueError(f"the config '{entry.config}' has no model")
     drop_old_preset(config.model, options or {})

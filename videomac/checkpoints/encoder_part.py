@@ -25,7 +25,7 @@ def encoder_part(config: Mapping[str, Any]) -> dict[str, Any]:
             or that of ``model``, is taken for a model if it is not registered.
 
     Raises:
-        ValueError: If it is no config of a network.
+        ValueError: If it is no config of a network, or of a whole model without encoder.
     """
     return _part(config, outermost=True)
 
@@ -35,7 +35,7 @@ def _part(config: Mapping[str, Any], outermost: bool) -> dict[str, Any]:
         inner = config.get(name)
         if isinstance(inner, Mapping) and not _is_encoder(config, outermost):
             return _part(inner, outermost=name == 'model')
-    if 'type' not in config:
+    if 'type' not in config or (outermost and _is_model(class_of(config))):
         raise ValueError(f'the config has no encoder; its keys: {list(config)}')
     return {key: value for key, value in config.items() if key != 'init_cfg'}
 
@@ -60,8 +60,11 @@ def _is_encoder(config: Mapping[str, Any], outermost: bool) -> bool:
     if kind is None:
         return not outermost
     inner = config.get('encoder', config.get('backbone'))
-    model = isinstance(kind, type) and issubclass(kind, BaseModel)
-    return isinstance(inner, Mapping) and not model
+    return isinstance(inner, Mapping) and not _is_model(kind)
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def is_dense(config: Mapping[str, Any]) -> bool:

@@ -33,8 +33,8 @@ class Format:
         complete: Makes tensors that the format implies and does not store, given what is
             there and the height of the image in pixels.
         around: Patterns of whole keys that it has beside the encoder.
-        shared: Prefixes that a later format has, too, for networks with these marks:
-            there it has none but keys that its rules know.
+        body: Pattern of keys inside the encoder. With one that no rule knows, the encoder
+            is a mere relative of these networks, and of another format if that fits, too.
         pixels: Mean and std of R, G and B in 0..255 that the networks expect.
     """
 
@@ -45,7 +45,7 @@ class Format:
     prefixes: Sequence[str] = ('',)
     complete: Callable[[Mapping[str, Tensor], int], Made] = lambda state, size: {}
     around: Sequence[str] = ()
-    shared: Sequence[str] = ()
+    body: str = '(?!)'
     pixels: tuple[Sequence[float], Sequence[float]] = IMAGENET
 
     def prefix(self, names: Sequence[str]) -> str | None:
@@ -54,14 +54,15 @@ class Format:
             return None
         for prefix in self.prefixes:
             inner = [n.removeprefix(prefix) for n in names if n.startswith(prefix)]
-            marked = all(any(re.fullmatch(m, n) for n in inner) for m in self.marks)
-            if marked and (prefix not in self.shared or all(map(self._knows, inner))):
+            if all(any(re.fullmatch(m, n) for n in inner) for m in self.marks):
                 return prefix
         return None
 
-    def _knows(self, name: str) -> bool:
-        """Whether a rule takes a key of the encoder."""
-        return any(re.fullmatch(rule.pattern, name) for rule in self.rules)
+    def knows_body(self, names: Sequence[str], prefix: str) -> bool:
+        """Whether the rules take all that is inside the encoder."""
+        inner = [n.removeprefix(prefix) for n in names if n.startswith(prefix)]
+        body = [n for n in inner if re.fullmatch(self.body, n)]
+        return all(any(re.fullmatch(r.pattern, n) for r in self.rules) for n in body)
 
 
 def _final_norm(state: Mapping[str, Tensor], size: int) -> Made:
@@ -183,7 +184,7 @@ FORMATS = (
             'base_encoder.',
             '',
         ),
-        shared=('backbone.',),
+        body=r'(stem|(conv|bn|layer|stage|transition)\d+)\..*',
     ),
     Format('mmpretrain', (r'.+',), own.ANY, own.HEADS, ('backbone.',)),
     Format(
@@ -249,12 +250,12 @@ def detect(state: Mapping[str, Tensor], name: str = 'auto') -> tuple[Format, str
         raise ValueError(f"there is no format '{name}'; there are {names}")
     if name == 'encoder':  # the network itself tells whether they fit
         return FORMATS[-1], ''
-    for each in FORMATS:
-        if each.name in ALIASES.get(name, (name,)):
-            prefix = each.prefix(list(state))
-            if prefix is not None:
-                return each, prefix
-    shown = ', '.join(list(state)[:5])
+    keys = list(state)
+    asked = [each for each in FORMATS if each.name in ALIASES.get(name, (name,))]
+    fitting = [(each, p) for each in asked if (p := each.prefix(keys)) is not None]
+    if fitting:
+        return next((f for f in fitting if f[0].knows_body(keys, f[1])), fitting[0])
+    shown = ', '.join(keys[:5])
     if name == 'auto':
         raise ValueError(
             f'the keys are of no known format: {shown}, ... If they are those of a '

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -78,13 +79,12 @@ def network_tensor(
         float32 [3, H, W].
     """
     height, width = size
-    scaled = picture if round_resized else picture.astype(np.float32) / 255
+    pixels: NDArray[Any] = picture if round_resized else picture.astype(np.float32) / 255
     if picture.shape[:2] != size:
-        resized = cv2.resize(scaled, (width, height), interpolation=cv2.INTER_LINEAR)
-        scaled = np.asarray(resized, scaled.dtype)
+        pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
     if round_resized:
-        scaled = scaled.astype(np.float32) / 255
-    rgb = (scaled - mean) / std
+        pixels = pixels.astype(np.float32) / 255
+    rgb = (pixels - mean) / std
     return torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
 
 

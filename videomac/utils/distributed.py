@@ -23,6 +23,9 @@ __all__ = [
     'start_sharing_processes',
 ]
 
+#: What tells the processes where to meet, and who they are.
+MEETING = ('init_method', 'store', 'rank', 'world_size')
+
 #: How long a process may wait for the others, which have longer videos.
 PATIENCE = timedelta(days=7)
 
@@ -105,6 +108,7 @@ def prepare_restarted_processes(cfg: dict[str, Any]) -> bool:
         return False
     torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
     options = dict(cfg.get('env_cfg', {}).get('dist_cfg', {}))
+    options.pop('init_backend', None)  # of mmengine; torch does not know it
     if options.get('timeout') is not None:  # in seconds, as mmengine takes it
         options['timeout'] = timedelta(seconds=options['timeout'])
     _init_group(options.pop('backend', 'nccl'), **options)
@@ -128,12 +132,13 @@ def _init_group(backend: str, **options: Any) -> None:
     store = TCPStore(
         os.environ['MASTER_ADDR'], int(os.environ['MASTER_PORT']), is_master=False
     )
+    others = {name: value for name, value in options.items() if name not in MEETING}
     distributed.init_process_group(
         backend,
         store=PrefixStore(f'attempt_{_attempt()}', store),
         rank=int(os.environ['RANK']),
         world_size=int(os.environ['WORLD_SIZE']),
-        **options,
+        **others,
     )
 
 

@@ -59,6 +59,7 @@ def seeded(seed: int, device: str | torch.device = 'cpu') -> Iterator[None]:
         seed: An integer in [-2**63, 2**64), as torch takes it.
         device: Where there is something drawn beside the CPU.
     """
+    seed = int(seed)  # a generator takes no number of NumPy, torch.manual_seed does
     place = torch.device(device)
     gpus = [place] if place.type == 'cuda' else []
     states = torch.default_generator.get_state(), np.random.get_state(), random.getstate()
