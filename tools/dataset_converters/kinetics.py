@@ -65,15 +65,21 @@ class Kinetics(Converter):
     def rule(self, members: Sequence[Member], args: argparse.Namespace) -> Rule:
         """Put videos below their class: of the table, else the folder, else the subset.
 
-        Of two copies of a video, that of the publisher's replacements is taken.
+        Of two copies of a video, that of the publisher's replacements is taken, below
+        the class of the other one where only that lies in a folder of a class.
 
         Raises:
             ValueError: The table or the subset is not understood.
         """
         table = read_table(args)
         subset = read_subset(args)
-        classes = {**{k: v for k, v in (subset or {}).items() if v}, **table}
-        replaced = {PurePosixPath(m.name).stem for m in members if is_replacement(m)}
+        paths = [(m, PurePosixPath(m.name)) for m in members if is_video(m.name)]
+        replaced = {path.stem for m, path in paths if is_replacement(m)}
+        # The copies that are not taken may be the only ones to tell the class.
+        classes = dict(subset or {})
+        for m, path in paths:
+            if path.stem in replaced and not is_replacement(m) and folder_class(path):
+                classes[path.stem] = folder_class(path)
 
         def place(member: Member) -> str | None:
             path = PurePosixPath(member.name)
@@ -83,9 +89,7 @@ class Kinetics(Converter):
                 return None
             if path.stem in replaced and not is_replacement(member):
                 return None
-            folder = path.parent.name
-            given = '' if NO_CLASS.fullmatch(folder) else class_name(folder)
-            found = table.get(path.stem) or given or classes.get(path.stem, '')
+            found = table.get(path.stem) or folder_class(path) or classes.get(path.stem)
             below = f'{args.split}/{found}' if found else args.split
             return video_place(f'{below}/{path.name}', args)
 
@@ -130,6 +134,12 @@ def is_replacement(member: Member) -> bool:
 def class_name(label: str) -> str:
     """Name of a class as a folder."""
     return label.strip().replace(' ', '_')
+
+
+def folder_class(path: PurePosixPath) -> str:
+    """Class that the folder of a video names, or nothing."""
+    folder = path.parent.name
+    return '' if NO_CLASS.fullmatch(folder) else class_name(folder)
 
 
 def _stem(row: Mapping[str, str]) -> str:
@@ -177,9 +187,8 @@ def read_subset(args: argparse.Namespace) -> Mapping[str, str] | None:
     for line in lines:
         path = PurePosixPath(line.strip())
         if path.name:
-            folder = path.parent.name
             stem = path.stem if is_video(path.name) else path.name
-            videos[stem] = '' if NO_CLASS.fullmatch(folder) else class_name(folder)
+            videos[stem] = folder_class(path)
     if not videos:
         raise ValueError(f"'{args.subset}' names no video")
     return videos

@@ -91,6 +91,61 @@ def test_replacements_of_damaged_videos_win(
     assert read_tree(out) == before
 
 
+def test_only_a_video_replaces_a_video(tmp_path: Path, video: bytes) -> None:
+    good = {f'{name}.mp4': video for name in NAMES}
+    notes = {f'{NAMES[0]}.txt': b'a note', f'{NAMES[1]}.mp4': video}
+    sources = [
+        make_tar(tmp_path / 'part_0.tar.gz', good),
+        make_tar(tmp_path / 'replacement_x.tgz', notes),
+    ]
+    out = tmp_path / 'k400'
+    kinetics.main([*map(str, sources), '--out', str(out), '--keep-videos'])
+    found = [name for name in read_tree(out) if name.endswith('.mp4')]
+    assert found == sorted(f'train/{name}' for name in good)
+
+
+OWN = 'own class/'
+TRUE = 'true class/'
+
+
+@pytest.mark.parametrize('where', ['part_0', 'train'])
+@pytest.mark.parametrize(
+    ('own', 'options', 'expected'),
+    [
+        ('', [], 'true_class'),
+        ('', ['--subset', 'mine.txt'], 'true_class'),
+        (OWN, [], 'own_class'),
+        (OWN, ['--annotations', 'train.csv'], 'my_class'),
+    ],
+)
+def test_a_replacement_takes_the_class_of_what_it_replaces(
+    where: str,
+    own: str,
+    options: list[str],
+    expected: str,
+    tmp_path: Path,
+    video: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As a damaged video would itself lie there; wherever it comes in the order."""
+    monkeypatch.chdir(tmp_path)
+    table(tmp_path)
+    (tmp_path / 'mine.txt').write_text(f'listed/{NAMES[0]}.mp4\nlisted/{NAMES[1]}.mp4\n')
+    files = {
+        f'{where}/{TRUE}{NAMES[0]}.mp4': b'no video',
+        f'{where}/{NAMES[0]}.mp4': b'no video and no class',
+        f'{where}/zzz/{NAMES[0]}.txt': b'nor is this',
+        f'{where}/{TRUE}{NAMES[1]}.mp4': video,
+        f'replacement/replacement_for_corrupted_k400/{own}{NAMES[0]}.mp4': video,
+    }
+    source = make_folder(tmp_path / 'k400', files)
+    words = [str(source), '--out', 'out', '--keep-videos', *options, '--partial']
+    kinetics.main(words)
+    found = [name for name in read_tree(tmp_path / 'out') if NAMES[0] in name]
+    assert found == [f'train/{expected}/{NAMES[0]}.mp4']
+    assert (tmp_path / 'out' / found[0]).read_bytes() == video
+
+
 @pytest.mark.usefixtures('few')
 def test_frames_do_not_depend_on_the_number_of_processes(
     tmp_path: Path, video: bytes
