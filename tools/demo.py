@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 from mmengine.runner.checkpoint import find_latest_checkpoint
 
 from videomac.apis import reconstruct
+from videomac.engine.schedule_check import listed_schedulers, settle_schedulers
 from videomac.registry import DATASETS
 from videomac.report import write_report
 from videomac.utils import CfgOptions, drop_unset_hooks, find_config, merge_options
@@ -114,6 +115,10 @@ def build_config(
             f'curve at a log interval of {interval}: train for longer, or set '
             f'default_hooks.logger.interval={max(1, iterations // 2)}'
         )
+    try:
+        settle_schedulers(listed_schedulers(cfg.param_scheduler), 1, iterations)
+    except ValueError as error:
+        raise DemoError(str(error)) from error
     return cfg
 
 

@@ -8,21 +8,30 @@ and has a checkpoint, from which --resume goes on; anything else is an error.
 import argparse
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
-from mmengine.optim import AmpOptimWrapper
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from videomac.checkpoints import UnusableCheckpointError
-from videomac.engine import NonFiniteError, Preempted, batches_per_step, check_loader
+from videomac.engine import (
+    BFloat16OptimWrapper,
+    ClassesError,
+    NonFiniteError,
+    Preempted,
+    TargetEMAHook,
+    check_loader,
+    learning_rate_ratio,
+)
 from videomac.engine.checkpoint_files import CheckpointError, check_folder
 from videomac.engine.restart import choose_start, is_first_process
+from videomac.engine.schedule_check import listed_schedulers, settle_schedulers
 from videomac.registry import OPTIM_WRAPPERS
 from videomac.utils import (
     CfgOptions,
@@ -42,9 +51,15 @@ from videomac.utils.paths import spare_config
 
 NEEDED = ('model', 'train_cfg', 'train_dataloader', 'optim_wrapper')
 DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+# Errors of a run that say all there is to know.
+RUN_ERRORS = (CheckpointError, ClassesError, NonFiniteError, UnusableCheckpointError)
 # Seconds until a batch that does not come is an error. NCCL gives up after 600, and its
 # error would say nothing of the data.
 LOADER_TIMEOUT = 300
+# Values of optim_wrapper.dtype with which no precision is mixed.
+WHOLE = ('float32', torch.float32)
+# Wrappers that scale no loss.
+UNSCALED = (OptimWrapper, BFloat16OptimWrapper)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -61,7 +76,13 @@ def build_parser() -> argparse.ArgumentParser:
         help='go on from a checkpoint; without a path, from the newest in the work dir, '
         'or from the beginning if there is none',
     )
-    add('--amp', action='store_true', help='automatic mixed precision')
+    precision = parser.add_mutually_exclusive_group()
+    precision.add_argument('--amp', action='store_true', help='automatic mixed precision')
+    precision.add_argument(
+        '--no-amp',
+        action='store_true',
+        help='single precision, also where the config says otherwise',
+    )
     add('--no-validate', action='store_true', help='do not evaluate while training')
     add(
         '--auto-scale-lr',
@@ -87,37 +108,64 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def use_amp(cfg: Config) -> None:
-    """Make the optimiser's wrapper one of mixed precision that this machine can run."""
-    wrapper = cfg.optim_wrapper
-    if torch.cuda.is_available():
+def set_precision(cfg: Config, args: argparse.Namespace) -> None:
+    """Give the optimiser a wrapper of the precision asked for, that can run here.
+
+    A config may ask for mixed precision, and the command line may take it back: by
+    --no-amp, a dtype that is no mixed one, or the type of a wrapper without it.
+    """
+    wrapper = cfg.get('optim_wrapper')
+    if not wrapper:
+        return
+    options = args.cfg_options or {}
+    kind = config_class(OPTIM_WRAPPERS, wrapper)
+    amp = args.amp or kind is AmpOptimWrapper
+    if args.no_amp or (amp and wrapper.get('dtype') in WHOLE):
+        forget_amp(wrapper, 'OptimWrapper')
+    elif amp and torch.cuda.is_available():
         wrapper.type = 'AmpOptimWrapper'
         wrapper.setdefault('loss_scale', 'dynamic')
-        return
-    print_log(
-        'No GPU: mixed precision runs in bfloat16, without loss scaling, since '
-        'float16 is slow and narrow on CPUs',
-        level=logging.WARNING,
-    )
-    wrapper.type = 'BFloat16OptimWrapper'
-    for name in ('loss_scale', 'dtype', 'use_fsdp'):
-        wrapper.pop(name, None)
+    elif amp:
+        print_log(
+            'No GPU: mixed precision runs in bfloat16, without loss scaling, since '
+            'float16 is slow and narrow on CPUs',
+            level=logging.WARNING,
+        )
+        forget_amp(wrapper, 'BFloat16OptimWrapper')
+    elif 'optim_wrapper.type' in options and kind in UNSCALED:
+        forget_amp(wrapper, wrapper.type, but=options)
 
 
-def count_whole_step(cfg: Config) -> None:
-    """Let mmengine scale the learning rate to all samples of a step.
+def forget_amp(wrapper: ConfigDict, kind: str, but: Collection[str] = ()) -> None:
+    """Make a wrapper one that does not take the settings of mmengine's mixed precision.
 
-    What it does not count is taken from the batch size that it compares with.
+    Args:
+        wrapper: Config of the wrapper; it is changed.
+        kind: Its new type.
+        but: Options whose settings stay, for the wrapper to refuse.
     """
-    factor = batches_per_step(cfg)
-    if factor == 1:
+    wrapper.type = kind
+    for name in ('loss_scale', 'dtype', 'use_fsdp'):
+        if f'optim_wrapper.{name}' not in but:
+            wrapper.pop(name, None)
+
+
+def scale_learning_rate(runner: Any) -> None:
+    """Fit the learning rate to the samples of a step, where the config asks for it.
+
+    mmengine counts neither accumulated batches nor repeats, and would log the rate
+    without the factor.
+    """
+    if not (runner.auto_scale_lr or {}).get('enable'):
         return
-    cfg.auto_scale_lr.base_batch_size /= factor
-    print_log(
-        f'--auto-scale-lr: a step has {factor} times the batch of an iteration '
-        '(accumulative_counts, repeats), so the batch size that the learning rate is '
-        f'for counts as {cfg.auto_scale_lr.base_batch_size:g}'
+    ratio = learning_rate_ratio(runner.cfg, runner.world_size)
+    optimizer = runner.optim_wrapper['optimizer']
+    runner.logger.info(
+        f'--auto-scale-lr: a step has {ratio:g} times the samples that the learning rate '
+        f'{optimizer["lr"]:g} is for, which becomes {optimizer["lr"] * ratio:g}'
     )
+    optimizer['lr'] *= ratio
+    runner.auto_scale_lr = None
 
 
 def set_loaders(cfg: Config, args: argparse.Namespace) -> None:
@@ -167,10 +215,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
-    # A config may ask for mixed precision too; then it must run here as well.
-    wrapper = config_class(OPTIM_WRAPPERS, cfg.get('optim_wrapper'))
-    if args.amp or (wrapper is AmpOptimWrapper and not torch.cuda.is_available()):
-        use_amp(cfg)
+    set_precision(cfg, args)
     if args.resume is not None:
         cfg.resume = True
         if args.resume != 'auto':
@@ -182,7 +227,6 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
                 'its learning rate is; add auto_scale_lr = dict(base_batch_size=...)'
             )
         cfg.auto_scale_lr.enable = True
-        count_whole_step(cfg)
     if cfg.get('compile') and 'sparse' in cfg.get('model', {}):
         raise SystemExit(
             "compile: torch.compile cannot trace the sparse engine of this config's "
@@ -231,6 +275,12 @@ def build_runner(args: argparse.Namespace) -> Any:
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     # The runner would do this first of all; here it still is the config's fault.
     check_loader(runner.train_loop.dataloader, runner.world_size)
+    parts = listed_schedulers(runner.param_schedulers)
+    settle_schedulers(parts, runner.max_epochs, runner.max_iters)
+    for hook in runner.hooks:
+        if isinstance(hook, TargetEMAHook):
+            hook.before_train(runner)  # which only looks at the model
+    scale_learning_rate(runner)
     return runner
 
 
@@ -242,7 +292,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         runner = build_runner(args)
     try:
         runner.train()
-    except (CheckpointError, NonFiniteError, UnusableCheckpointError) as error:
+    except RUN_ERRORS as error:
         raise SystemExit(f'train.py: {error}') from error
 
 

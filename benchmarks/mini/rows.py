@@ -17,7 +17,10 @@ __all__ = ['CONFIGS', 'ROWS', 'Row', 'find_row', 'fingerprint', 'read_config', '
 
 CONFIGS = Path(__file__).with_name('configs')
 #: What changes from seed to seed or machine to machine, and not what is trained.
-NEUTRAL = ('work_dir', 'seed', 'randomness', 'default_hooks', 'log_processor', 'launcher')
+NEUTRAL = (
+    *('work_dir', 'seed', 'randomness', 'default_hooks', 'log_processor', 'launcher'),
+    'shortcuts',
+)
 
 
 @dataclass(frozen=True)

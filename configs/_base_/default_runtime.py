@@ -12,6 +12,7 @@ default_hooks = dict(
     # Weights of another network are an error, never a random network.
     strict_load=dict(type='StrictLoadHook'),
     loader_check=dict(type='LoaderCheckHook'),
+    schedule_check=dict(type='ScheduleCheckHook'),
     lost_sample=dict(type='LostSampleHook'),
     monitor=dict(type='MonitorHook'),  # docs/en/loading.md
     finite_guard=dict(type='FiniteGuardHook', max_skips=10),

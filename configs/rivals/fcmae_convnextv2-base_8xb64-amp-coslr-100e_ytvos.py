@@ -8,6 +8,7 @@ _base_ = [
 
 # FCMAE (ConvNeXt V2): VideoMAC of single frames, without target network
 mask_ratio = 0.6
+base_lr = 1.5e-4  # for each 256 samples
 
 model = dict(
     encoder=_base_.encoder,
@@ -17,4 +18,7 @@ model = dict(
 custom_hooks = []
 train_dataloader = dict(dataset=dict(num_frames=1))
 
-optim_wrapper = dict(type='AmpOptimWrapper', loss_scale='dynamic')
+optim_wrapper = dict(
+    type='AmpOptimWrapper',
+    loss_scale='dynamic',
+    optimizer=dict(lr=base_lr * 512 / 256))

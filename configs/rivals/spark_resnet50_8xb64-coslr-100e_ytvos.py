@@ -11,7 +11,6 @@ mask_ratio = 0.6
 latent_dim = 2048  # of ResNet-50
 decoder_dim = 512
 base_lr = 2e-4  # for each 512 samples
-max_epochs = 100
 warmup_epochs = 10
 
 data_preprocessor = dict(type='FramesAsImages')
@@ -53,21 +52,17 @@ param_scheduler = [
         begin=0,
         end=warmup_epochs,
         convert_to_iter_based=True),
-    dict(
+    dict(  # to the last epoch
         type='CosineAnnealingLR',
-        T_max=max_epochs - warmup_epochs,
         eta_min=0.0,
         by_epoch=True,
         begin=warmup_epochs,
-        end=max_epochs,
         convert_to_iter_based=True),
-    # mmpretrain's: the weight decay rises
+    # mmpretrain's: the weight decay rises, to the last epoch
     dict(
         type='mmpretrain.CosineAnnealingWeightDecay',
-        T_max=max_epochs,
         eta_min=0.2,
         by_epoch=True,
         begin=0,
-        end=max_epochs,
         convert_to_iter_based=True),
 ]

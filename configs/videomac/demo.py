@@ -57,13 +57,11 @@ param_scheduler = [
         by_epoch=False,
         begin=0,
         end=warmup_iters),
-    dict(
+    dict(  # to the last iteration
         type='CosineAnnealingLR',
-        T_max=max_iters - warmup_iters,
         eta_min=0.0,
         by_epoch=False,
-        begin=warmup_iters,
-        end=max_iters),
+        begin=warmup_iters),
 ]
 
 train_cfg = dict(
@@ -79,3 +77,9 @@ default_hooks = dict(
     reconstructions=dict(type='ReconstructionVisHook', interval=max_iters // 4))
 log_processor = dict(window_size=log_interval, by_epoch=False)
 randomness = dict(seed=seed)
+
+shortcuts = dict(
+    _delete_=True,
+    lr=['optim_wrapper.optimizer.lr'],
+    max_iters=['train_cfg.max_iters'],
+    warmup_iters=['param_scheduler.0.end', 'param_scheduler.1.begin'])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from mmengine.config import Config
 from mmpretrain.models import ImageClassifier
 
 from tests.tools.test_finetune_cli import knn_of_colours
+from videomac.engine import ClassesError
 from videomac.engine.image_evaluation import evaluate_images, is_image_config
 from videomac.models.propagation import LabelPropagator
 
@@ -40,3 +42,16 @@ def test_knn_by_the_path_of_its_class(tmp_path: Path) -> None:
     cfg.test_cfg.type = 'videomac.engine.KNNTestLoop'
     results = evaluate_images(cfg, str(tmp_path / 'pre.pth'))
     assert results == {'accuracy/top1': 100.0}  # colour alone tells the classes apart
+
+
+@pytest.mark.parametrize('missing', ['stripes', 'discs'])
+def test_knn_with_fewer_classes_than_the_bank(missing: str, tmp_path: Path) -> None:
+    """Those that are left keep their numbers if the last ones are missing."""
+    cfg = knn_of_colours(tmp_path)
+    shutil.rmtree(tmp_path / 'data' / 'val' / missing)
+    if missing == 'stripes':
+        results = evaluate_images(cfg, str(tmp_path / 'pre.pth'))
+        assert results == {'accuracy/top1': 100.0}
+        return
+    with pytest.raises(ClassesError, match='only the training images have discs'):
+        evaluate_images(cfg, str(tmp_path / 'pre.pth'))

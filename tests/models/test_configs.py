@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from tests.models.test_released import CASES
 from videomac.models import VideoMAC
 from videomac.registry import HOOKS, MODELS
 from videomac.utils.paths import configs_root
@@ -81,3 +82,21 @@ def test_the_isotropic_encoder_has_22_million_parameters() -> None:
     assert sum(p.numel() for p in encoder.parameters()) / 1e6 == pytest.approx(
         22, rel=0.01
     )
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_released_configs_are_the_networks_that_are_compared(case: str) -> None:
+    """But for their sizes, with those of the description in test_released."""
+    network = case.replace('convnextv1', 'convnext')
+    paths = list(ROOT.glob(f'videomac_released-{network}[-_]*'))
+    assert paths
+    _, expected, patch, _ = CASES[case]
+    sizes = ('arch', 'depth', 'dim', 'stem_patch_size')
+    for path in paths:
+        model = Config.fromfile(path).model
+        found, known = (
+            {name: value for name, value in encoder.items() if name not in sizes}
+            for encoder in (model.encoder, expected)
+        )
+        assert found == known
+        assert model.masking.patch_size == patch

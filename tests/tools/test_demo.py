@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from PIL import Image
 
 from tests.datasets.media import sample_video
 from tests.tools.test_train_cli import load_tool
+from videomac.engine.schedules import schedules
 from videomac.utils import tools_root
 
 ITERATIONS = 3
@@ -125,6 +127,18 @@ def test_config(demo: ModuleType) -> None:
     assert cfg.train_cfg.max_iters == 77
     with pytest.raises(demo.DemoError, match='interval=2'):
         demo.build_config('out', ['a.mp4'], {'train_cfg.max_iters': 5})
+    with pytest.raises(demo.DemoError, match='iteration 30, but ends after iteration 9'):
+        demo.build_config('out', ['a.mp4'], {'param_scheduler.1.end': 9})
+
+
+def test_the_learning_rate_follows_the_number_of_iterations(demo: ModuleType) -> None:
+    """It reaches zero at the end of the run, not at that of the config."""
+    init_default_scope('videomac')
+    cfg = demo.build_config('out', ['a.mp4'], {'train_cfg.max_iters': 1000})
+    rates = schedules(cfg)['lr']
+    half = (30 + 1000) // 2
+    assert rates[half] == pytest.approx(max(rates) / 2)
+    assert 0 < rates[-1] < 1e-5 * max(rates)
 
 
 def test_missing_video(demo: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:

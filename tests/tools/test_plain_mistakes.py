@@ -59,6 +59,13 @@ def test_training(data: Path, tmp_path: Path) -> None:
     assert 'ResNot is not in the' in found
     found = line_of(train.main, PAIRS, *here, *there, '--resume', 'no.pth')
     assert "--resume: there is no checkpoint 'no.pth'" in found
+    one = (*there, 'train_dataloader.batch_size=1')
+    found = line_of(train.main, PAIRS, *here, *one, 'param_scheduler.1.end=2')
+    assert 'begins after epoch 10, but ends after epoch 2' in found
+    single = ('model.target=None', 'model.consistency_loss=None')
+    found = line_of(train.main, PAIRS, *here, *one, *single)
+    assert found.startswith('train.py: TargetEMAHook needs a model with a target')
+    assert 'custom_hooks=[]' in found
     found = line_of(train.main, DAVIS, *here)
     assert 'has no train_cfg and no train_dataloader and no optim_wrapper' in found
     weights = tmp_path / 'x.pth'

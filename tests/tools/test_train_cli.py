@@ -13,9 +13,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.optim import AmpOptimWrapper
-from mmengine.runner import Runner
 
-from tests.engine.tiny import runner_config
 from videomac.utils import find_config, tools_root
 
 TRAIN = tools_root() / 'train.py'
@@ -163,26 +161,6 @@ def test_compile_is_refused_where_it_cannot_work() -> None:
     with pytest.raises(SystemExit, match='cannot trace the sparse engine'):
         merged(compile=True, model={'sparse': {'type': 'PatchSparse'}})
     assert merged(compile=True, model={'type': 'ImageClassifier'}).compile is True
-
-
-@pytest.mark.parametrize(
-    ('batch_size', 'accumulated', 'repeats', 'ratio'),
-    [(64, 1, 1, 1 / 8), (64, 8, 1, 1.0), (16, 2, 4, 1 / 4)],
-)
-def test_auto_scale_lr_counts_whole_steps(
-    tmp_path: Path, batch_size: int, accumulated: int, repeats: int, ratio: float
-) -> None:
-    """The learning rate follows the samples of a step, for which the config's is 512."""
-    cfg = runner_config(tmp_path, iterations=1, batch_size=batch_size)
-    cfg['train_dataloader']['dataset']['repeats'] = repeats
-    cfg['optim_wrapper']['accumulative_counts'] = accumulated
-    cfg = merged('--auto-scale-lr', auto_scale_lr={'base_batch_size': 512}, **cfg)
-    del cfg['train_dataloader']['dataset']['repeats']  # of other data sets than this
-    runner = Runner.from_cfg(cfg)
-    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
-    runner.scale_lr(runner.optim_wrapper, runner.auto_scale_lr)
-    (group, *_) = runner.optim_wrapper.optimizer.param_groups
-    assert group['lr'] == pytest.approx(1e-3 * ratio)
 
 
 @pytest.mark.parametrize('spelling', ['--local_rank', '--local-rank'])

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from videomac.engine import batches_per_step
+from videomac.engine import learning_rate_ratio
 from videomac.engine.schedules import batches_per_epoch, schedules
 from videomac.registry import DATASETS
 from videomac.utils import CfgOptions, find_config, merge_options
@@ -77,11 +77,7 @@ def draw(args: argparse.Namespace) -> str:
     cfg = Config.fromfile(find_config(args.config))
     merge_options(cfg, args.cfg_options)
     if args.auto_scale_lr:
-        base = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
-        if base is None:
-            raise ValueError('the config has no auto_scale_lr.base_batch_size')
-        batch = args.gpus * cfg.train_dataloader.batch_size * batches_per_step(cfg)
-        cfg.optim_wrapper.optimizer.lr *= batch / base
+        cfg.optim_wrapper.optimizer.lr *= learning_rate_ratio(cfg, args.gpus)
     epoch = epoch_length(cfg, args.samples, args.gpus)
     found = schedules(cfg, epoch, Line())
     plot_schedules(found, args.out)

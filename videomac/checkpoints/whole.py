@@ -31,8 +31,7 @@ def import_whole(content: Mapping[str, Any]) -> Conversion:
         content: What the file holds.
 
     Returns:
-        The state dict, for a ``released-`` or isotropic config, with a row for each
-        tensor.
+        The state dict, for a ``released-`` config, with a row for each tensor.
 
     Raises:
         ValueError: If a network is missing, or if tensors are missing, unknown or of

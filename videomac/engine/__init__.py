@@ -2,6 +2,8 @@
 
 from .bfloat16_optim_wrapper import BFloat16OptimWrapper
 from .hooks import (
+    ClassCheckHook,
+    ClassesError,
     ExactResumeHook,
     FiniteGuardHook,
     LoaderCheckHook,
@@ -13,6 +15,7 @@ from .hooks import (
     ReconstructionVisHook,
     ResumeError,
     SafeCheckpointHook,
+    ScheduleCheckHook,
     StrictLoadHook,
     TargetEMAHook,
     VerifiedCheckpointHook,
@@ -22,10 +25,12 @@ from .knn_loop import KNNTestLoop
 from .layer_decay import LayerDecayOptimWrapperConstructor
 from .loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from .optim_constructor import TrainableOptimWrapperConstructor
-from .step_batch import batches_per_step
+from .step_batch import learning_rate_ratio
 
 __all__ = [
     'BFloat16OptimWrapper',
+    'ClassCheckHook',
+    'ClassesError',
     'EpochBasedTrainLoop',
     'ExactResumeHook',
     'FiniteGuardHook',
@@ -41,10 +46,11 @@ __all__ = [
     'ReconstructionVisHook',
     'ResumeError',
     'SafeCheckpointHook',
+    'ScheduleCheckHook',
     'StrictLoadHook',
     'TargetEMAHook',
     'TrainableOptimWrapperConstructor',
     'VerifiedCheckpointHook',
-    'batches_per_step',
     'check_loader',
+    'learning_rate_ratio',
 ]

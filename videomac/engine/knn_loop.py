@@ -28,7 +28,7 @@ class KNNTestLoop(TestLoop):
 
     Args:
         runner: The runner.
-        dataloader: Images to classify.
+        dataloader: Images to classify; the last classes of the bank may be missing.
         evaluator: Metrics on ``pred_score``, such as mmpretrain's ``Accuracy``.
         bank_dataloader: Images with known classes, in order and without augmentation.
         k: Number of neighbours.
@@ -36,8 +36,8 @@ class KNNTestLoop(TestLoop):
         fp16: Whether the encoder runs in mixed precision.
 
     Raises:
-        ValueError: If the data of the bank is shuffled or partly dropped, or has other
-            classes than the images to classify.
+        ValueError: If the data of the bank is shuffled or partly dropped.
+        ClassesError: If it has other classes than the images to classify.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class KNNTestLoop(TestLoop):
             )
         bank, asked = (classes_of(each.dataset) for each in (loader, self.dataloader))
         check_classes(bank, asked, 'the test images')
+        self.classes = len(bank or asked or ())
         self.k = k
         self.temperature = temperature
         self.bank: tuple[Tensor, Tensor] | None = None
@@ -91,7 +92,8 @@ class KNNTestLoop(TestLoop):
         assert self.bank is not None
         data = self._prepare(data_batch)
         features = self._extract(data['inputs'])
-        classes = len(self.dataloader.dataset.metainfo['classes'])
+        # Where no names tell it, as many as the bank has.
+        classes = self.classes or int(self.bank[1].max()) + 1
         scores = knn_scores(features, *self.bank, classes, self.k, self.temperature)
         samples = data['data_samples']
         for sample, score in zip(samples, scores, strict=True):

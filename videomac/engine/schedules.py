@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 
 from ..registry import HOOKS, PARAM_SCHEDULERS
@@ -14,6 +16,7 @@ from ..utils.config_class import config_class
 from ..utils.passes import iterations_per_pass
 from ..utils.quiet import quiet_log
 from .hooks.target_ema import TargetEMAHook, momentum_at
+from .schedule_check import listed_schedulers, misfits, settle_schedulers
 
 __all__ = ['batches_per_epoch', 'run_length', 'schedules']
 
@@ -84,7 +87,8 @@ def schedules(
 
     Raises:
         ValueError: The config lacks what it takes, see :func:`run_length`; or a
-            scheduler begins when it should have ended.
+            scheduler ends before it begins. What is merely odd is printed,
+            see :func:`~videomac.engine.schedule_check.misfits`.
     """
     total = run_length(cfg, epoch)
     settings = cfg.get('optim_wrapper', {}).get('optimizer', {})
@@ -112,14 +116,14 @@ def _learning_rates(
     # Schedulers read and write the groups of an optimiser, whatever its kind.
     parameter = torch.nn.Parameter(torch.zeros(1))
     optimizer = OptimWrapper(torch.optim.SGD([parameter], lr=lr))
-    parts = cfg.get('param_scheduler') or []
-    by_epoch: list[Any] = []
-    by_iteration: list[Any] = []
+    # A loop of iterations is one epoch to the Runner.
+    epochs = cfg['train_cfg'].get('max_epochs') or 1
+    parts = [dict(part) for part in listed_schedulers(cfg.get('param_scheduler'))]
+    settle_schedulers(parts, epochs, total)
     with quiet_log():  # a note for each scheduler that is converted
-        listed = [parts] if isinstance(parts, Mapping) else parts
-        for number, part in enumerate(listed):
-            scheduler = _build(cfg, number, dict(part), optimizer, total, epoch)
-            (by_epoch if scheduler.by_epoch else by_iteration).append(scheduler)
+        built = [_build(part, optimizer, epochs, total, epoch) for part in parts]
+        by_epoch = [scheduler for scheduler in built if scheduler.by_epoch]
+        by_iteration = [scheduler for scheduler in built if not scheduler.by_epoch]
         values = []
         for i in range(total):
             values.append(float(optimizer.param_groups[0]['lr']))
@@ -131,14 +135,15 @@ def _learning_rates(
             if epoch is not None and (i + 1) % epoch == 0:
                 for scheduler in by_epoch:
                     scheduler.step()
+    for text in misfits(cfg, built, epochs, total):
+        print_log(text, level=logging.WARNING)
     return values
 
 
 def _build(
-    cfg: Mapping[str, Any],
-    number: int,
     part: dict[str, Any],
     optimizer: OptimWrapper,
+    epochs: int,
     total: int,
     epoch: int | None,
 ) -> Any:
@@ -149,38 +154,7 @@ def _build(
             f'{part.get("type")} counts epochs; their length follows from the data set, '
             'which must be given, or its number of samples'
         )
-    # A loop of iterations is one epoch to the Runner.
-    last = cfg['train_cfg'].get('max_epochs', 1) if by_epoch else total
-    if part.get('begin', 0) >= part.get('end', last):
-        raise ValueError(_never_runs(cfg, number, part, last))
-    part.setdefault('end', last)
+    part.setdefault('end', epochs if by_epoch else total)
     return PARAM_SCHEDULERS.build(
         part, default_args=dict(optimizer=optimizer, epoch_length=epoch)
     )
-
-
-def _never_runs(
-    cfg: Mapping[str, Any], number: int, part: Mapping[str, Any], last: int
-) -> str:
-    """Say of a scheduler that ends before it begins what can be changed."""
-    place = f'param_scheduler.{number}'
-    unit = 'epoch' if part.get('by_epoch', True) else 'iteration'
-    begin, end = part.get('begin', 0), part.get('end')
-    if end is None:
-        length = 'max_epochs' if cfg['train_cfg'].get('max_epochs') else 'max_iters'
-        ends = f'the run ends after {unit} {last}'
-        advice = f'train longer ({_options(cfg, f"train_cfg.{length}")})'
-    else:
-        ends = f'ends after {unit} {end}'
-        advice = f'end it later ({_options(cfg, f"{place}.end")})'
-    return (
-        f'{place} ({part.get("type")}) begins after {unit} {begin}, but {ends}: let it '
-        f'begin earlier ({_options(cfg, f"{place}.begin")}), or {advice}'
-    )
-
-
-def _options(cfg: Mapping[str, Any], place: str) -> str:
-    """How the command line may set a value: itself, or by a shortcut of the config."""
-    shortcuts = cfg.get('shortcuts') or {}
-    names = [name for name, places in shortcuts.items() if place in places]
-    return ' or '.join(f'{name}=NUMBER' for name in (*names, place))

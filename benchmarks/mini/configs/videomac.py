@@ -49,6 +49,7 @@ param_scheduler = [
         end=max_steps),
 ]
 train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=max_steps)
+shortcuts = None  # those of the base count epochs
 auto_scale_lr = dict(enable=False, base_batch_size=batch_size)
 
 custom_hooks = [

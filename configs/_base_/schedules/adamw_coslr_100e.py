@@ -23,15 +23,19 @@ param_scheduler = [
         begin=0,
         end=warmup_epochs,
         convert_to_iter_based=True),
-    dict(
+    dict(  # to the last epoch
         type='CosineAnnealingLR',
-        T_max=max_epochs - warmup_epochs,
         eta_min=0.0,
         by_epoch=True,
         begin=warmup_epochs,
-        end=max_epochs,
         convert_to_iter_based=True),
 ]
 
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs)
 auto_scale_lr = dict(enable=False, base_batch_size=base_batch_size)
+
+# --cfg-options max_epochs=200 warmup_epochs=20 ...: what one name stands for
+shortcuts = dict(
+    lr=['optim_wrapper.optimizer.lr'],
+    max_epochs=['train_cfg.max_epochs'],
+    warmup_epochs=['param_scheduler.0.end', 'param_scheduler.1.begin'])

@@ -1,6 +1,6 @@
 """Hooks of the training loop."""
 
-from .class_check import ClassCheckHook
+from .class_check import ClassCheckHook, ClassesError
 from .exact_resume import ExactResumeHook, ResumeError
 from .finite_guard import FiniteGuardHook, NonFiniteError
 from .loader_check import LoaderCheckHook, check_loader
@@ -9,12 +9,14 @@ from .monitor import MonitorHook
 from .preemption import Preempted, PreemptionHook
 from .reconstruction_vis import ReconstructionVisHook
 from .safe_checkpoint import SafeCheckpointHook
+from .schedule_check import ScheduleCheckHook
 from .strict_load import StrictLoadHook
 from .target_ema import TargetEMAHook
 from .verified_checkpoint import VerifiedCheckpointHook
 
 __all__ = [
     'ClassCheckHook',
+    'ClassesError',
     'ExactResumeHook',
     'FiniteGuardHook',
     'LoaderCheckHook',
@@ -26,6 +28,7 @@ __all__ = [
     'ReconstructionVisHook',
     'ResumeError',
     'SafeCheckpointHook',
+    'ScheduleCheckHook',
     'StrictLoadHook',
     'TargetEMAHook',
     'VerifiedCheckpointHook',

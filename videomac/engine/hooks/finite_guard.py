@@ -250,7 +250,8 @@ class FiniteGuardHook(Hook):
             f"{self.runner.iter + 1}. The batches and values are in '{report}'. The last "
             f'good checkpoint is {good!r}. Look at the samples of these batches; if '
             'they are sound, lower optim_wrapper.optimizer.lr, set '
-            'optim_wrapper.clip_grad=dict(max_norm=1.0), or train without --amp'
+            'optim_wrapper.clip_grad=dict(max_norm=1.0), or train in single precision '
+            '(tools/train.py --no-amp)'
         )
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:

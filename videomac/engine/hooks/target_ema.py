@@ -85,14 +85,15 @@ class TargetEMAHook(Hook):
         """Check that there is a target network.
 
         Raises:
-            TypeError: If the model has none.
+            ValueError: If the model has none.
         """
         model = unwrapped(runner.model)
         if getattr(model, 'target', None) is None:
-            raise TypeError(
+            raise ValueError(
                 f'TargetEMAHook needs a model with a target network, but '
                 f'{type(model).__name__} has none: set '
-                "target=dict(type='EMATarget') in the model or remove the hook"
+                "target=dict(type='EMATarget') in the model, or leave out the hook "
+                '(custom_hooks=[])'
             )
 
     def after_train_iter(
