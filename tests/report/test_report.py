@@ -142,7 +142,7 @@ def test_one_run(tmp_path: Path) -> None:
     table = rows(text)
     assert table['Last logged iteration'] == ['200']
     assert table['Total loss'] == [f'{3 - 19 / 20:.4g}']  # of iterations 180 to 200
-    assert table['Seconds an iteration, median'] == ['5.5']
+    assert table['Seconds an iteration, median'] == ['5.25']
     assert table['Largest learning rate'] == ['0.02']
     assert table['Samples a second, median'] == ['8']
     assert table['Encoder'] == ['mmpretrain.ResNet (depth 18, out_indices [2, 3])']

@@ -8,7 +8,7 @@ import pytest
 from mmengine.visualization import LocalVisBackend
 from PIL import Image
 
-from videomac.visualization import curves, plot_losses, read_scalars
+from videomac.visualization import log_records, plot_losses, read_scalars
 from videomac.visualization.curves import smooth
 
 
@@ -27,13 +27,15 @@ def test_bad_lines_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """Broken lines cost nothing but themselves, and are reported once."""
     path = tmp_path / 'scalars.json'
     lines = ['{"loss": 2.0, "step": 1}', '', '[1]', '{"loss": 1.0}', '{"loss": 1.0, "st']
+    lines += ['{"loss": 1.0, "step": Infinity}', f'{{"step": 2, "loss": 1{400 * "0"}}}']
+    lines += [200000 * '[' + 200000 * ']']
     path.write_text('\n'.join(lines))
     said: list[tuple[str, str, int]] = []
-    monkeypatch.setattr(curves, 'print_log', lambda *args: said.append(args))
+    monkeypatch.setattr(log_records, 'print_log', lambda *args: said.append(args))
     assert read_scalars(path) == {'loss': [(1, 2.0)]}
     ((message, _, level),) = said
     assert level == logging.WARNING
-    assert 'passed over 3 of 5 lines' in message
+    assert 'passed over 6 of 8 lines' in message
     assert 'first: line 3' in message
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videomac.visualization.run_log import join_scalars, read_run, scalar_files
+from videomac.visualization.log_records import LogRecord, collect_scalars, join_records
+from videomac.visualization.run_log import read_run, scalar_files
 
 
 def write_log(folder: Path, start: int, stop: int, value: float, key: str = 'a') -> Path:
@@ -51,8 +52,8 @@ def test_the_last_start_to_reach_an_iteration_counts(
     for i, (begin, length) in enumerate(starts):
         table = {step: value for step, value in table.items() if step < begin}
         table |= {begin + k: float(i) for k in range(length)}
-    parts = [
-        {'a': [(begin + k, float(i)) for k in range(length)]}
+    records = [
+        [LogRecord(begin + k, {'a': float(i)}) for k in range(length)]
         for i, (begin, length) in enumerate(starts)
     ]
-    assert join_scalars(parts) == {'a': sorted(table.items())}
+    assert collect_scalars(join_records(records)) == {'a': sorted(table.items())}

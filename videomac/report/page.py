@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import statistics
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -49,6 +50,8 @@ TITLES = {
     'cuda_gib': 'Memory on the GPU, GiB',
     'cuda_reserved_gib': 'Memory held on the GPU, GiB',
     'memory': 'Memory on the GPU, MiB',
+    'val/time': 'Seconds an iteration of validation',
+    'val/data_time': 'Seconds waiting for data of validation',
 }
 GROUPS = {
     'Losses': LOSSES,
@@ -203,7 +206,7 @@ def _number(values: Sequence[float], kind: str) -> str:
         kept = list(values[-ENDS:])
         value = sum(kept) / max(1, len(kept))
     elif kind == 'median':
-        value = kept[len(kept) // 2] if kept else 0.0
+        value = statistics.median(kept) if kept else 0.0
     else:
         value = kept[-1] if kept else 0.0
     return f'{value:.4g}' if kept else NOTHING
@@ -314,11 +317,11 @@ def _differences(records: Sequence[RunRecord]) -> list[tuple[str, list[str]]]:
 
 
 def _evaluations(places: Sequence[Path]) -> list[dict[str, Any]]:
-    """Scores and pictures of each folder that has some."""
+    """Scores and pictures of each folder that has some; each file counts once."""
     found = []
     for place in places:
-        results: list[Evaluation] = read_evaluations(place)
-        sheets, clips = overlays(place)
+        results: list[Evaluation] = read_evaluations(place, places)
+        sheets, clips = overlays(place, places)
         embedded = [(path.stem, embed(path)) for path in clips[:MOST_CLIPS]]
         moving = [(name, clip) for name, clip in embedded if clip.data or clip.problem]
         if results or sheets or moving:

@@ -6,14 +6,14 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..checkpoints.stored_config import parse_config
 from ..datasets.sources.images import natural_key
-from ..visualization.curves import Scalars
+from ..visualization.log_records import Scalars
 from ..visualization.run_log import read_run, scalar_files
 from .embedding import MOVING
 
@@ -140,48 +140,65 @@ def _environment(log: str) -> dict[str, str]:
     return found
 
 
-def read_evaluations(folder: str | os.PathLike[str]) -> list[Evaluation]:
+def read_evaluations(
+    folder: str | os.PathLike[str], apart: Collection[Path] = ()
+) -> list[Evaluation]:
     """Find the results of label propagation in a folder and below.
 
     Args:
         folder: Work dir of ``tools/test.py``, or of a training run with such below it.
+        apart: Folders below that are left out, as paths that begin with ``folder``.
     """
     found = []
-    for path in _files(Path(folder), '.json'):
-        if path.parent.name == 'vis_data' or path.stat().st_size > LONGEST_TABLE:
+    for path in _files(Path(folder), '.json', apart):
+        if path.parent.name == 'vis_data':
             continue
         try:
-            content = json.loads(path.read_text(encoding='utf-8'))
-        except ValueError:
+            scores = _scores(path)
+        # No table of ours: nested too deep, say, or with a number beyond all bounds.
+        except (OSError, ValueError, OverflowError, RecursionError):
             continue
-        for key in SUMMARIES:
-            table = content.get(key) if isinstance(content, dict) else None
-            if isinstance(table, dict):
-                scores = {
-                    name: math.nan if value is None else float(value)
-                    for name, value in table.items()
-                    if value is None or isinstance(value, int | float)
-                }
-                if scores:
-                    found.append(Evaluation(path.stem, path.parent, scores))
-                break
+        if scores:
+            found.append(Evaluation(path.stem, path.parent, scores))
     return found
 
 
-def overlays(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Path]]:
+def _scores(path: Path) -> dict[str, float]:
+    """The numbers of a table that evaluation wrote; none of any other file."""
+    if path.stat().st_size > LONGEST_TABLE:
+        return {}
+    content = json.loads(path.read_text(encoding='utf-8'))
+    tables = [content.get(k) for k in SUMMARIES] if isinstance(content, dict) else []
+    table: dict[str, Any] = next((t for t in tables if isinstance(t, dict)), {})
+    return {
+        name: math.nan if value is None else float(value)
+        for name, value in table.items()
+        if isinstance(value, int | float | None) and not isinstance(value, bool)
+    }
+
+
+def overlays(
+    folder: str | os.PathLike[str], apart: Collection[Path] = ()
+) -> tuple[list[Path], list[Path]]:
     """Find what ``tools/test.py --show-dir`` has painted in a folder and below.
+
+    Args:
+        folder: Where to look.
+        apart: As for :func:`read_evaluations`.
 
     Returns:
         Sheets of all videos, and clips of single ones.
     """
-    sheets = [path for path in _files(Path(folder), '.jpg') if path.stem == 'sheet']
-    clips = [path for suffix in MOVING for path in _files(Path(folder), suffix)]
+    root = Path(folder)
+    sheets = [path for path in _files(root, '.jpg', apart) if path.stem == 'sheet']
+    clips = [path for suffix in MOVING for path in _files(root, suffix, apart)]
     return sheets, sorted(clips, key=lambda path: natural_key(str(path)))
 
 
-def _files(root: Path, suffix: str) -> Iterator[Path]:
+def _files(root: Path, suffix: str, apart: Collection[Path]) -> Iterator[Path]:
     """Files with a suffix, not too deep; frames of videos lie deeper or have others."""
     for folder, folders, names in os.walk(root):
         depth = len(Path(folder).relative_to(root).parts)
-        folders[:] = sorted(folders) if depth < DEPTH else []
+        below = sorted(name for name in folders if Path(folder, name) not in apart)
+        folders[:] = below if depth < DEPTH else []
         yield from (Path(folder, n) for n in sorted(names) if n.endswith(suffix))

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.logging import print_log
-
 from .figures import COLOURS, new_figure, save_figure, tidy
+from .log_records import Scalars, collect_scalars, read_records
 
 __all__ = ['Scalars', 'plot_losses', 'plot_runs', 'read_scalars', 'smooth']
-
-#: Name of a scalar and its values as (iteration, value), in the order of the log.
-Scalars = dict[str, list[tuple[int, float]]]
 
 CURVES = {
     'loss': ('total loss', COLOURS[-1]),
@@ -29,52 +23,23 @@ SMOOTHING = 0.08  # width of the smoothing window as a share of the curve
 
 
 def read_scalars(path: str | Path) -> Scalars:
-    """Read what mmengine's LocalVisBackend wrote.
+    """Read the curves of one log; see :func:`read_run` for those of a run.
 
     Args:
-        path: ``<work_dir>/<timestamp>/vis_data/scalars.json``: a JSON object a line,
-            each with a ``step``. Lines that are none, such as the last one of a run
-            that was killed while writing, are counted, reported and passed over.
+        path: ``<work_dir>/<timestamp>/vis_data/scalars.json``, as mmengine's
+            LocalVisBackend writes it: a JSON object a line, each with a ``step``. Lines
+            that are none, such as the last one of a run that was killed while writing,
+            are counted, reported and passed over.
 
     Returns:
-        For each scalar its steps and values.
+        For each scalar its iterations of training and its values. Names of validation
+        that training has as well, such as ``time``, begin with ``val/``.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: No line can be read.
     """
-    file = Path(path)
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"there is no log '{file}'; expected "
-            '<work_dir>/<timestamp>/vis_data/scalars.json, which a run writes from its '
-            'first log interval on if its vis_backends include LocalVisBackend'
-        )
-    scalars: Scalars = {}
-    bad: list[int] = []
-    lines = file.read_text(encoding='utf-8', errors='replace').splitlines()
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-            step = int(record['step'])
-        except (ValueError, KeyError, TypeError):
-            bad.append(number)
-            continue
-        for name, value in record.items():
-            if name != 'step' and isinstance(value, (int, float)):
-                scalars.setdefault(name, []).append((step, float(value)))
-    if bad:
-        print_log(
-            f'{file}: passed over {len(bad)} of {len(lines)} lines that are no JSON '
-            f'object with a step (first: line {bad[0]})',
-            'current',
-            logging.WARNING,
-        )
-    if not scalars:
-        raise ValueError(f"'{file}' holds no scalars: was it written by a training run?")
-    return scalars
+    return collect_scalars(read_records(path))
 
 
 def smooth(values: Sequence[float], window: int) -> list[float]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
-from .curves import Scalars, read_scalars
+from .log_records import Scalars, collect_scalars, join_records, read_records
 
-__all__ = ['join_scalars', 'read_run', 'scalar_files']
+__all__ = ['read_run', 'scalar_files']
 
 LOG = 'vis_data/scalars.json'
 
@@ -38,36 +37,24 @@ def scalar_files(run: str | os.PathLike[str]) -> list[Path]:
 
 
 def read_run(run: str | os.PathLike[str]) -> Scalars:
-    """Read the scalars of a run over all its starts; see :func:`scalar_files`.
+    """Read the scalars of a run over all its starts.
+
+    Args:
+        run: See :func:`scalar_files`.
+
+    Returns:
+        As :func:`read_scalars` does. What a later start did again counts once.
 
     Raises:
         FileNotFoundError: There is no log.
         ValueError: No log can be read.
     """
-    parts, errors = [], []
+    starts, errors = [], []
     for file in scalar_files(run):
         try:
-            parts.append(read_scalars(file))
+            starts.append(read_records(file))
         except ValueError as error:  # a start that was stopped before it logged
             errors.append(str(error))
-    if not parts:
+    if not starts:
         raise ValueError(errors[-1])
-    return join_scalars(parts)
-
-
-def join_scalars(parts: Sequence[Scalars]) -> Scalars:
-    """Put the scalars of a run's starts together.
-
-    A start that goes back to an earlier iteration takes the place of what was there.
-
-    Args:
-        parts: Of each start, oldest first.
-    """
-    joined: Scalars = {}
-    for part in parts:
-        begin = min(step for curve in part.values() for step, _ in curve)
-        for name in joined:
-            joined[name] = [point for point in joined[name] if point[0] < begin]
-        for name, curve in part.items():
-            joined[name] = joined.get(name, []) + curve
-    return {name: curve for name, curve in joined.items() if curve}
+    return collect_scalars(join_records(starts))
