@@ -18,6 +18,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 
 from videomac.datasets.propagation_base import PropagationDataset
+from videomac.datasets.watched_loader import LOADER_TIMEOUT
 from videomac.engine.image_evaluation import evaluate_images, is_image_config
 from videomac.engine.propagation_loop import PropagationLoop
 from videomac.evaluation import PredictionWriter, VideoMetric
@@ -268,12 +269,21 @@ def prepare(
     return PropagationLoop(model, dataset, metrics, writer, painter), folder
 
 
+def set_timeouts(cfg: Config) -> None:
+    """Let loaders of images end with an error where a worker hangs."""
+    for loader in (cfg.test_dataloader, cfg.test_cfg.get('bank_dataloader')):
+        # Torch refuses a timeout where there are no workers.
+        if loader and loader.get('num_workers', 0) > 0:
+            loader.setdefault('timeout', LOADER_TIMEOUT)
+
+
 def classify_images(cfg: Config, args: argparse.Namespace) -> dict[str, float]:
     """Test a classifier of images, or an encoder by k-NN, as mmengine's runner does."""
     for name in ('out', 'show_dir'):
         if getattr(args, name) is not None:
             raise ValueError(f'--{name.replace("_", "-")} is for labels of videos')
     spare_config(cfg)
+    set_timeouts(cfg)
     results = evaluate_images(cfg, args.checkpoint)
     for name, value in results.items():
         print_log(f'{name}: {value:.4f}', 'current')

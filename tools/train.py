@@ -20,6 +20,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from videomac.checkpoints import UnusableCheckpointError
+from videomac.datasets.watched_loader import LOADER_TIMEOUT
 from videomac.engine import (
     BFloat16OptimWrapper,
     ClassesError,
@@ -53,9 +54,6 @@ NEEDED = ('model', 'train_cfg', 'train_dataloader', 'optim_wrapper')
 DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # Errors of a run that say all there is to know.
 RUN_ERRORS = (CheckpointError, ClassesError, NonFiniteError, UnusableCheckpointError)
-# Seconds until a batch that does not come is an error. NCCL gives up after 600, and its
-# error would say nothing of the data.
-LOADER_TIMEOUT = 300
 # Values of optim_wrapper.dtype with which no precision is mixed.
 WHOLE = ('float32', torch.float32)
 # Wrappers that scale no loss.

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.datasets.media import sample_video
+from videomac.datasets import video_input
 from videomac.datasets.network_frames import NetworkFrames, network_tensor
 from videomac.datasets.sources import VideoFiles
 from videomac.datasets.video_input import CHUNK, open_video
@@ -77,6 +78,30 @@ def test_video_files() -> None:
     want = source.read(record, numbers)
     for index, picture in zip(numbers, want, strict=True):
         np.testing.assert_array_equal(opened[index], picture)
+
+
+def test_large_frames_are_few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is bounded, whatever the size; the first is read alone to learn it."""
+    path = sample_video('carphone_pristine.mp4')
+    read, numbers = VideoFiles.read, []
+
+    def noting(self: VideoFiles, record: Any, indices: Any) -> Any:
+        numbers.append(len(indices))
+        return read(self, record, indices)
+
+    monkeypatch.setattr(VideoFiles, 'read', noting)
+    want = np.stack(list(open_video(path)[: CHUNK + 2]))
+    assert numbers[:3] == [1, CHUNK, CHUNK]
+    for most in (1, 3):
+        numbers.clear()
+        bytes_ = most * want[0].nbytes + 1
+        monkeypatch.setattr(video_input, 'CHUNK_BYTES', bytes_)
+        got = np.stack(list(open_video(path)[: CHUNK + 2]))
+        np.testing.assert_array_equal(got, want)
+        assert numbers[0] == 1
+        assert set(numbers[1:]) == {most}
+    monkeypatch.setattr(video_input, 'CHUNK_BYTES', 0)
+    np.testing.assert_array_equal(open_video(path)[1], want[1])
 
 
 def test_pictures_are_decoded_as_in_the_evaluation(tmp_path: Path) -> None:

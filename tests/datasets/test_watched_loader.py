@@ -1,6 +1,7 @@
 """A worker that crashes, is killed or hangs: the error names the sample and its files."""
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -10,11 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from mmengine.dataset import BaseDataset
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from tests.datasets.media import FakeSource
 from videomac.datasets import FramePairDataset, VideoRecord
+from videomac.datasets.resumable_loader import Draw, resumable
+from videomac.datasets.traced_dataset import TracedDataset
 from videomac.datasets.watched_loader import LostSampleError, WatchedLoader, watch
 from videomac.engine import LostSampleHook
 
@@ -48,11 +52,16 @@ class Trap(FakeSource):
 NAMED = r"It was reading\n  - for [0-9.]+ s: sample 12 of video 'v1' \(1, frames \[7\]\)"
 
 
+def run(**loops: Any) -> None:
+    """Begin a run with these loops."""
+    LostSampleHook().before_run(SimpleNamespace(**loops))
+
+
 def loader(harm: int | None, **options: Any) -> DataLoader[Any]:
     """A loader of single frames in order, as the hook leaves it."""
     data = FramePairDataset(Trap(harm), [], num_frames=1)
     made: DataLoader[Any] = DataLoader(data, 3, num_workers=2, collate_fn=len, **options)
-    LostSampleHook().before_train(SimpleNamespace(train_dataloader=made))
+    run(_train_loop=SimpleNamespace(dataloader=made))
     return made
 
 
@@ -108,9 +117,74 @@ def test_good_data_and_other_errors_are_left_alone() -> None:
             list(bad)
 
 
-def test_other_data_sets_and_loaders_are_left_alone() -> None:
-    plain: DataLoader[Any] = DataLoader(TensorDataset())
-    assert not watch(plain)
-    assert type(plain) is DataLoader
+class Stream(IterableDataset[int]):
+    """Numbers without indices."""
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(3))
+
+
+def test_streams_and_other_loaders_are_left_alone() -> None:
+    stream: DataLoader[Any] = DataLoader(Stream())
+    assert not watch(stream)
+    assert type(stream) is DataLoader
     data = FramePairDataset(FakeSource([9]), [])
     assert not watch(WatchedLoader(data))
+    run(_train_loop=None, _val_loop={'type': 'ValLoop'})
+
+
+class Harm:
+    """A transform that the picture of this name kills."""
+
+    def __call__(self, info: dict[str, Any]) -> dict[str, Any]:
+        if info['img_path'].endswith('5.jpg'):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return info
+
+
+def images(pipeline: Sequence[Any] = ()) -> BaseDataset:
+    """A data set of mmengine's."""
+    data = BaseDataset(lazy_init=True, pipeline=pipeline)
+    data.load_data_list = lambda: [{'img_path': f'{i}.jpg'} for i in range(8)]
+    data.full_init()
+    return data
+
+
+@pytest.mark.parametrize('seeded', [False, True])
+def test_data_sets_of_others(seeded: bool) -> None:
+    """Their samples are named in every loader, by the file where it is known."""
+    good, bad = (
+        DataLoader(images(each), 2, num_workers=1, collate_fn=list)
+        for each in ([], [Harm()])
+    )
+    if seeded:
+        bad = resumable(bad, 0)
+    loop = SimpleNamespace(dataloader=good, bank_dataloader=bad)
+    run(_val_loop=SimpleNamespace(dataloader=loader(None)), _test_loop=loop)
+    assert [len(batch) for batch in good] == [2, 2, 2, 2]
+    with pytest.raises(LostSampleError) as caught:
+        list(bad)
+    text = str(caught.value)
+    assert re.search(r'It was reading\n  - for [0-9.]+ s: sample 5 \(5\.jpg\)\n', text)
+    assert 'fewer test_cfg.bank_dataloader.num_workers' in text
+
+
+def test_the_loader_at_fault_is_told_among_several() -> None:
+    """A worker of one may die while the other is read."""
+    other = loader(0)
+    assert len(list(other)) == 9
+    killed = iter(loader(signal.SIGKILL, prefetch_factor=4))
+    with pytest.raises(LostSampleError, match=NAMED):
+        wait_for_the_second_batch(killed)
+    assert len(list(other)) == 9
+
+
+def test_whatever_an_index_is() -> None:
+    data = TracedDataset({'a': 1, 2: 3})
+    assert [data[key] for key in ('a', 2, Draw('a', 0).index)] == [1, 3, 1]
+    assert data.describe(2) == 'sample 2'
+    held = TracedDataset(TensorDataset(torch.arange(3)))
+    assert held[torch.tensor(1)] == (1,)
+    held.transform = str
+    assert held.dataset.transform is str
+    assert len(held.reading.list()) == 0

@@ -36,6 +36,7 @@ from tests.tools.colour_runs import (
     write_config,
 )
 from videomac.datasets import DAVISDataset
+from videomac.datasets.watched_loader import LOADER_TIMEOUT
 from videomac.evaluation import JAndFMetric
 from videomac.evaluation.offline import MaskReader, score_predictions
 from videomac.models.propagation import PropagationSettings
@@ -285,6 +286,20 @@ def test_another_preset_brings_its_own_values() -> None:
     assert (model.preset, own) == ('crw', {'previous': 3})
     kept = merged('model.preset=dino', 'model.topk=7').model
     assert (kept.topk, kept.radius, kept.temperature) == (7, 12, 0.1)
+
+
+def test_a_hanging_worker_ends_a_test_of_images() -> None:
+    """Where there are workers, and unless the config says for how long to wait."""
+    bank = {'num_workers': 2, 'timeout': 7}
+    cfg = Config(
+        {'test_dataloader': {'num_workers': 2}, 'test_cfg': {'bank_dataloader': bank}}
+    )
+    test.set_timeouts(cfg)
+    assert cfg.test_dataloader.timeout == LOADER_TIMEOUT
+    assert cfg.test_cfg.bank_dataloader.timeout == 7
+    cfg = Config({'test_dataloader': {'num_workers': 0}, 'test_cfg': {}})
+    test.set_timeouts(cfg)
+    assert 'timeout' not in cfg.test_dataloader
 
 
 def test_launcher_explains_itself() -> None:

@@ -6,10 +6,11 @@ import inspect
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
+from torch.utils.data import DataLoader, IterableDataset, Sampler
 
 from ..utils.randomness import mixed_seed, seeded
 from ..utils.signals import shielding
+from .dataset_proxy import DatasetProxy
 
 __all__ = ['Draw', 'ResumableBatches', 'SeededDataset', 'begin_pass', 'resumable']
 
@@ -24,30 +25,16 @@ class Draw(NamedTuple):
     seed: int
 
 
-class SeededDataset(Dataset[Any]):
+class SeededDataset(DatasetProxy):
     """A data set whose random transforms depend on the seed of a :class:`Draw` alone.
 
     It does not matter then which worker makes a sample, how many there are, and which
     samples were made before. Torch's, NumPy's and Python's global generators are seeded.
-    Everything else is that of the data set within: attributes are read from it and
-    written to it, so that hooks which replace its ``pipeline``, say, have their effect.
+    Everything else is that of the data set within, as of every proxy.
 
     Args:
         dataset: Any data set with indices.
     """
-
-    def __init__(self, dataset: Any) -> None:
-        self.dataset = dataset
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        # `dataset` is the only attribute of its own.
-        if name == 'dataset' or name.startswith('__'):
-            super().__setattr__(name, value)
-        else:
-            setattr(self.dataset, name, value)
-
-    def __len__(self) -> int:
-        return len(self.dataset)
 
     def __getitem__(self, draw: Any) -> Any:
         """Make a sample; a plain index is passed on."""
@@ -55,12 +42,6 @@ class SeededDataset(Dataset[Any]):
             return self.dataset[draw]
         with seeded(draw.seed):
             return self.dataset[draw.index]
-
-    def __getattr__(self, name: str) -> Any:
-        # Protocols of Python and torch (`__getitems__`) must not bypass __getitem__.
-        if name.startswith('__') or name == 'dataset':
-            raise AttributeError(name)
-        return getattr(self.dataset, name)
 
 
 class ResumableBatches(Sampler[list[Draw]]):

@@ -23,7 +23,8 @@ Picture = NDArray[np.uint8]
 #: A file or folder; or the frames, as files, arrays, Pillow's images or one array.
 Video = Union[str, os.PathLike[str], Sequence[Any], NDArray[np.uint8], Tensor, 'Frames']
 
-CHUNK = 16  # frames of a video file that are decoded at once
+CHUNK = 16  # frames of a video file that are decoded at once, if they are small
+CHUNK_BYTES = 2**27  # of more memory only single frames
 
 
 class Frames(Sequence[Picture]):
@@ -141,16 +142,19 @@ def _open_path(path: Path) -> tuple[str, Callable[[int], Picture], int]:
             f"'{path}' is no video that can be read: {error.reason}"
         ) from error
     chunk: dict[int, Picture] = {}
+    length = 1  # until it is known how large a frame is
 
     def read(index: int) -> Picture:
+        nonlocal length
         # Opening the file costs more than decoding a frame.
         if index not in chunk:
-            following = range(index, min(index + CHUNK, record.num_frames))
+            following = range(index, min(index + length, record.num_frames))
             chunk.clear()
             try:
                 chunk.update(zip(following, source.read(record, following), strict=True))
             except UnreadableVideoError as error:
                 raise ValueError(str(error)) from error
+            length = max(1, min(CHUNK, CHUNK_BYTES // chunk[index].nbytes))
         return chunk[index]
 
     return path.stem, read, record.num_frames

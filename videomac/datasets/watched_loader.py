@@ -10,11 +10,16 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from .reading_now import Reading
+from .traced_dataset import TracedDataset
 
-__all__ = ['LostSampleError', 'WatchedLoader', 'watch']
+__all__ = ['LOADER_TIMEOUT', 'LostSampleError', 'WatchedLoader', 'watch']
+
+#: Seconds until a batch that does not come is an error, unless the config says otherwise.
+#: NCCL gives up after 600, and its error would say nothing of the data.
+LOADER_TIMEOUT = 300
 
 _SHOWN = 4
 _OURS = re.compile('DataLoader (worker|timed out)')
@@ -34,44 +39,55 @@ class WatchedLoader(DataLoader[Any]):
 
     The data set tells by ``reading``, a :class:`~.reading_now.ReadingNow`, and
     ``describe(index)``.
+
+    Attributes:
+        key: Where the config has the loader, for advice.
     """
+
+    key: str
 
     def __iter__(self) -> Any:
         """Iterate as torch's loader does."""
         batches = super().__iter__()
         if self.num_workers and not getattr(self, '_handler_set', False):
             self._handler_set = True
-            _name_in_handler(self.dataset)
-        return _naming(batches, self.dataset)
+            _name_in_handler(self)
+        return _naming(batches, self)
 
 
-def watch(loader: Any) -> bool:
-    """Make a torch loader name lost samples, if its data set can tell them.
+def watch(loader: Any, key: str = 'train_dataloader') -> bool:
+    """Make a torch loader name lost samples, unless its data are a stream.
 
     Args:
-        loader: The loader; it is changed in place, since the loop already has it.
+        loader: The loader, before its first pass; it is changed in place, since the loop
+            already has it.
+        key: Where the config has it.
 
     Returns:
-        Whether it does so now.
+        Whether it does so now, and did not before.
     """
-    able = type(loader) is DataLoader and hasattr(loader.dataset, 'reading')
-    if able:
-        loader.__class__ = WatchedLoader
-    return able
+    if type(loader) is not DataLoader or isinstance(loader.dataset, IterableDataset):
+        return False
+    if not hasattr(loader.dataset, 'reading'):
+        # Torch refuses it lest the sampler be of other data.
+        vars(loader)['dataset'] = TracedDataset(loader.dataset)
+    loader.__class__ = WatchedLoader
+    loader.key = key
+    return True
 
 
-def _naming(batches: Iterator[Any], dataset: Any) -> Iterator[Any]:
+def _naming(batches: Iterator[Any], loader: WatchedLoader) -> Iterator[Any]:
     while True:
         try:
             batch = next(batches)
         except StopIteration:
             return
         except RuntimeError as error:
-            raise _named(error, dataset) from error
+            raise _named(error, loader) from error
         yield batch
 
 
-def _name_in_handler(dataset: Any) -> None:
+def _name_in_handler(loader: WatchedLoader) -> None:
     """Name the sample where torch learns of a dead worker: in its handler of SIGCHLD.
 
     The handler runs, and raises, wherever the main thread happens to be.
@@ -79,38 +95,47 @@ def _name_in_handler(dataset: Any) -> None:
     handler = signal.getsignal(signal.SIGCHLD)
     if threading.current_thread() is not threading.main_thread() or not callable(handler):
         return
-    known = weakref.ref(dataset)
+    known = weakref.ref(loader)
 
     def name_it(signum: int, frame: FrameType | None) -> None:
         try:
             handler(signum, frame)
         except RuntimeError as error:
             alive = known()
-            if alive is None:
+            # The worker may be that of another loader.
+            if alive is None or not _readings(str(error), alive.dataset):
                 raise
             raise _named(error, alive) from error
 
     signal.signal(signal.SIGCHLD, name_it)
 
 
-def _named(error: RuntimeError, dataset: Any) -> RuntimeError:
+def _readings(text: str, dataset: Any) -> list[Reading]:
+    """What the workers were reading that an error of torch is about."""
+    readings: list[Reading] = dataset.reading.list()
+    if 'timed out' in text:
+        return readings
+    pids = {int(number) for number in re.findall(r'\d+', text)}
+    return [reading for reading in readings if reading.pid in pids]
+
+
+def _named(error: RuntimeError, loader: WatchedLoader) -> RuntimeError:
     """Add the samples to an error about a lost worker; other errors stay."""
     text = str(error)
-    if isinstance(error.__cause__, LostSampleError):
-        return LostSampleError(str(error.__cause__))  # torch hides what killed it
     if isinstance(error, LostSampleError) or not _OURS.match(text):
         return error
-    pids = {int(number) for number in re.findall(r'\d+', text)}
-    readings: list[Reading] = dataset.reading.list()
-    if 'timed out' not in text:
-        readings = [reading for reading in readings if reading.pid in pids]
+    cause = error.__cause__
+    if isinstance(cause, LostSampleError):
+        return LostSampleError(str(cause))
+    if isinstance(cause, RuntimeError) and _OURS.match(str(cause)):
+        text = str(cause)  # tells what killed it
+    dataset: Any = loader.dataset
     lines = [
         f'\n  - for {reading.seconds:.1f} s: {dataset.describe(reading.sample)}'
-        for reading in readings[:_SHOWN]
+        for reading in _readings(text, dataset)[:_SHOWN]
     ]
     what = ''.join(lines) or ' no sample: it was lost between two'
     advice = next(advice for sign, advice in _ADVICE if sign in text)
     return LostSampleError(
-        f'{text.strip()}\nIt was reading{what}\n'
-        f'{advice.format(loader="train_dataloader")}'
+        f'{text.strip()}\nIt was reading{what}\n{advice.format(loader=loader.key)}'
     )

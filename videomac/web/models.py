@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -41,12 +42,17 @@ def find_models(
     for name in given:
         if (Path(name).suffix in ('.pth', '.safetensors')) and not Path(name).is_file():
             raise FileNotFoundError(f"there is no checkpoint '{name}'")
-    runs: dict[Path, Path] = {}
+    runs: dict[Path, tuple[float, Path]] = {}
     for path in Path(work_dirs).glob('**/*.pth'):
-        best = runs.get(path.parent)
-        if best is None or best.stat().st_mtime < path.stat().st_mtime:
-            runs[path.parent] = path
-    found = sorted(runs.values(), key=lambda path: (path.parent.name != FIRST, path))
+        # A link may lead nowhere, and a training deletes its older checkpoints.
+        with suppress(OSError):
+            if path.is_file():
+                file = path.stat().st_mtime, path
+                runs[path.parent] = max(runs.get(path.parent, file), file)
+    found = sorted(
+        (path for _, path in runs.values()),
+        key=lambda path: (path.parent.name != FIRST, path),
+    )
     named = {
         (Path(Path(work_dirs).name) / path.relative_to(work_dirs)).as_posix(): str(path)
         for path in found

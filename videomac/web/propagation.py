@@ -19,7 +19,7 @@ from ..apis.progress import Cancel
 from ..datasets.label_maps import object_palette
 from ..visualization.clips import ClipWriter
 from ..visualization.overlay import overlay_masks
-from .clips import Clip
+from .clips import Clip, check_clip
 from .marks import editor_picture
 from .models import load_network
 
@@ -77,8 +77,7 @@ def check_objects(clip: Clip | None, ids: NDArray[np.uint8] | None) -> None:
     Raises:
         ValueError: If there is no clip, or one frame, or no object; says what to do.
     """
-    if clip is None:
-        raise ValueError('there is no clip yet: choose one at the top of the page')
+    clip = check_clip(clip)
     if len(clip) < 2:
         raise ValueError(
             f"'{clip.name}' is one picture; to follow objects it takes two frames at "

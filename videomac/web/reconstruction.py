@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..apis import Reconstruction
-from .clips import Clip
+from .clips import Clip, check_clip
 from .models import load_reconstructor
 
 __all__ = ['Pictures', 'Visible', 'patch_sizes', 'reconstruct_frame', 'toggle_patch']
@@ -85,8 +85,7 @@ def reconstruct_frame(
         FileNotFoundError: If the model's file is gone.
         ValueError: If there is no clip or no such frame, or an argument does not fit.
     """
-    if clip is None:
-        raise ValueError('there is no clip yet: choose one at the top of the page')
+    clip = check_clip(clip)
     if not 0 <= index < len(clip):
         raise ValueError(
             f"'{clip.name}' has the frames 0 to {len(clip) - 1}, not {index}"

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .diagnosis import UnreadableVideoError, diagnose
+from .diagnosis import UnreadableVideoError, check_no_list, diagnose
 
 __all__ = ['FrameTimes', 'can_decode', 'decode_all', 'find_frames', 'read_frames']
 
@@ -177,6 +177,7 @@ def decode_all(path: str) -> Iterator[NDArray[np.uint8]]:
             several sizes.
     """
     av, number, size = _pyav(), 0, None
+    check_no_list(path)
     try:
         with av.open(path) as container:
             for frame in _whole(container):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .diagnosis import UnreadableVideoError, diagnose
+from .diagnosis import UnreadableVideoError, check_no_list, diagnose
 
 __all__ = ['check_container', 'count_frames', 'decode_all', 'read_frames']
 
@@ -137,11 +137,12 @@ def _open(path: str) -> Any:
     """Open a decord reader.
 
     Raises:
-        UnreadableVideoError: The file is missing, empty, or not decodable.
+        UnreadableVideoError: The file is missing, empty, a list, or not decodable.
     """
     decord = _import_decord()
     if not os.path.isfile(path) or os.path.getsize(path) == 0:
         raise UnreadableVideoError(path, diagnose(path))
+    check_no_list(path)
     try:
         # One thread: the workers of the data loader are the parallelism.
         return decord.VideoReader(path, num_threads=1)

@@ -7,9 +7,21 @@ import os
 
 from PIL import Image
 
-__all__ = ['UnreadableVideoError', 'diagnose', 'is_cut_jpeg', 'printable']
+__all__ = [
+    'UnreadableVideoError',
+    'check_no_list',
+    'diagnose',
+    'is_cut_jpeg',
+    'printable',
+]
 
 _START = 64  # bytes that tell a web page and the like from a picture
+_BLANKS = b'\xef\xbb\xbf \t\r\n'  # a byte-order mark among them
+_PAGES = (b'<!doctype', b'<html', b'<?xml', b'<head')
+_PLAYLISTS = (b'#extm3u', b'ffconcat', b'<mpd')
+#: Text and XML of any kind that FFmpeg may take for a list of files. It looks for one
+#: behind an ID3 tag, too, which music has and videos have not.
+_LISTS = (*_PLAYLISTS, b'<?', b'<!', b'<compositionplaylist', b'id3')
 
 
 class UnreadableVideoError(Exception):
@@ -64,12 +76,37 @@ def diagnose(path: str, error: Exception | None = None) -> str:
         return f'cannot be opened ({failure.strerror})'
     if not start:
         return 'cannot be decoded: the file is empty; fetch it anew'
-    text = start.lstrip(b'\xef\xbb\xbf \t\r\n').lower()
-    if text.startswith((b'<!doctype', b'<html', b'<?xml', b'<head')):
+    text = start.lstrip(_BLANKS).lower()
+    if text.startswith(_PLAYLISTS):
+        return 'is a playlist, which only names videos; give the videos themselves'
+    if text.startswith(_PAGES):
         return 'cannot be decoded: it is a web page in place of the file; fetch it anew'
     if text.startswith(b'version https://git-lfs'):
         return 'cannot be decoded: it is a pointer of Git LFS; run "git lfs pull"'
     return f'cannot be decoded ({error or "unknown or damaged format"})'
+
+
+def check_no_list(path: str) -> None:
+    """Refuse what FFmpeg would take for a list of files, before FFmpeg sees it.
+
+    It opens all that a list names, and so shows files of this machine to whoever may
+    send it a video.
+
+    Args:
+        path: A file that is there.
+
+    Raises:
+        UnreadableVideoError: The file is a playlist or XML, or cannot be opened.
+    """
+    try:
+        with open(path, 'rb') as file:
+            start = file.read(_START)
+    except OSError as error:
+        raise UnreadableVideoError(path, diagnose(path, error)) from error
+    text = start.lstrip(_BLANKS).lower()
+    # XML may begin with any number of blanks.
+    if not text or text.startswith(_LISTS):
+        raise UnreadableVideoError(path, diagnose(path))
 
 
 def is_cut_jpeg(content: bytes) -> bool:

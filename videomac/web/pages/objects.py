@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...datasets.label_maps import object_palette
 from ...visualization.overlay import overlay_masks
-from ..clips import Clip
+from ..clips import Clip, check_clip
 from ..marks import (
     COLOURS,
     MAX_OBJECTS,
@@ -119,13 +119,14 @@ def _cleared(clip: Clip | None) -> tuple[Any, ...]:
 
 @friendly
 def _click(
-    clip: Clip,
+    clip: Clip | None,
     clicked: NDArray[np.uint8],
     object_id: int,
     tool: str,
     radius: float,
     event: gr.SelectData,
 ) -> tuple[Any, ...]:
+    clip = check_clip(clip)
     frame = clip.frames[0]
     scale = editor_picture(frame).shape[0] / len(frame)
     x, y = ((each + 0.5) / scale - 0.5 for each in event.index)

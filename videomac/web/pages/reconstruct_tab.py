@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from ..clips import Clip
+from ..clips import Clip, check_clip
 from ..reconstruction import (
     Pictures,
     Visible,
@@ -105,13 +105,13 @@ def _shown(pictures: Pictures) -> tuple[Any, ...]:
 def _draw(
     clip: Clip | None,
     source: str,
-    frame: float,
+    frame: float | None,
     ratio: float,
     seed: float | None,
     patch: int | None,
 ) -> tuple[Any, ...]:
     return _shown(
-        reconstruct_frame(clip, int(frame), source, ratio, int(seed or 0), patch)
+        reconstruct_frame(clip, int(frame or 0), source, ratio, int(seed or 0), patch)
     )
 
 
@@ -119,18 +119,21 @@ def _draw(
 def _toggle(
     clip: Clip | None,
     source: str,
-    frame: float,
+    frame: float | None,
     ratio: float,
     seed: float | None,
     patch: int | None,
-    visible: Visible,
-    masked: np.ndarray[Any, Any],
+    visible: Visible | None,
+    masked: np.ndarray[Any, Any] | None,
     event: gr.SelectData,
 ) -> tuple[Any, ...]:
+    clip = check_clip(clip)
+    if visible is None or masked is None:
+        raise ValueError('nothing is drawn yet: choose the checkpoint of a pre-training')
     size = masked.shape[0], masked.shape[1]
     new = toggle_patch(visible, (event.index[0], event.index[1]), size)
     if new is visible:
         gr.Info('One patch at least must be shown.')
     return _shown(
-        reconstruct_frame(clip, int(frame), source, patch_size=patch, visible=new)
+        reconstruct_frame(clip, int(frame or 0), source, patch_size=patch, visible=new)
     )
