@@ -15,6 +15,8 @@ default_hooks = dict(
     schedule_check=dict(type='ScheduleCheckHook'),
     lost_sample=dict(type='LostSampleHook'),
     monitor=dict(type='MonitorHook'),  # docs/en/loading.md
+    # A full disk costs lines of the log, never the training.
+    log_guard=dict(type='LogGuardHook'),
     finite_guard=dict(type='FiniteGuardHook', max_skips=10),
     # A stop costs nothing: docs/en/promises.md.
     exact_resume=dict(type='ExactResumeHook'),

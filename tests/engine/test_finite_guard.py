@@ -93,6 +93,49 @@ def test_accumulated_gradients(
     assert_equal(spoilt, train(folder / 'clean', [*clean, *GOOD[:2]], **options))
 
 
+def stop_and_resume(folder: Path, batches: list[str], after: int, **options: Any) -> Any:
+    """Train, but go on in another run from the checkpoint after some iterations."""
+    poisoned_run(folder, batches, **options).train()
+    return resumed(folder, batches, after, **options)
+
+
+def resumed(folder: Path, batches: list[str], after: int, **options: Any) -> Any:
+    """Go on from the checkpoint after some iterations to the end."""
+    path = str(folder / f'iter_{after}.pth')
+    # mmengine keeps one message hub for runs of one name and second.
+    name = f'{folder.parent.name}-{folder.name}-again'
+    options |= dict(resume=True, load_from=path, experiment_name=name)
+    runner = poisoned_run(folder, batches, **options)
+    runner.train()
+    return runner
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('place', [2, 3])
+def test_a_stop_between_accumulated_batches(
+    kind: str, place: int, tmp_path: Path
+) -> None:
+    """A bad batch before or after it: both batches might never have been."""
+    batches = GOOD[:6]
+    batches[place] = kind
+    options: dict[str, Any] = dict(wrapper=dict(accumulative_counts=2))
+    again = stop_and_resume(tmp_path / 'spoilt', batches, 3, **options)
+    assert again.message_hub.get_info('finite_guard') == dict(total=1, in_a_row=0)
+    clean = [*GOOD[:2], *GOOD[4:6]]
+    assert_equal(state_of(again), train(tmp_path / 'clean', clean, **options))
+
+
+def test_checkpoints_without_the_state_of_a_step(tmp_path: Path) -> None:
+    """Those of before go on as they did."""
+    options: dict[str, Any] = dict(wrapper=dict(accumulative_counts=2))
+    whole = train(tmp_path, GOOD[:4], **options)
+    path = tmp_path / 'iter_3.pth'
+    saved = torch.load(path, weights_only=True)
+    assert saved['exact_resume']['states'][0].pop('step')['batches']
+    torch.save(saved, path)
+    assert_equal(state_of(resumed(tmp_path, GOOD[:4], 3, **options)), whole)
+
+
 def test_a_checkpoint_between_accumulated_batches_is_finite(tmp_path: Path) -> None:
     """It is saved after the bad forward pass and before the step."""
     wrapper = dict(accumulative_counts=2)
@@ -132,6 +175,18 @@ def test_loss_scaling_looks_for_its_scale(tmp_path: Path) -> None:
         if 'extra' in name or 'running' in name or 'num_batches' in name:
             continue  # the forward passes of overflows were finite
         torch.testing.assert_close(value, clean[name], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.usefixtures('amp_on_cpu')
+def test_a_bad_loss_before_a_stop_is_no_search(tmp_path: Path) -> None:
+    """The gradient that waits tells nothing of the loss; the scale stays."""
+    wrapper = dict(
+        type='AmpOptimWrapper', loss_scale=dict(init_scale=8.0), accumulative_counts=2
+    )
+    batches = [*GOOD[:2], 'input', *GOOD[2:5]]
+    again = stop_and_resume(tmp_path, batches, 3, wrapper=wrapper)
+    assert again.optim_wrapper.loss_scaler.get_scale() == 8.0
+    assert again.message_hub.get_info('finite_guard') == dict(total=1, in_a_row=0)
 
 
 @pytest.mark.usefixtures('amp_on_cpu')

@@ -75,7 +75,7 @@ def drawn_config(tmp_path: Path, benchmark: str) -> Path:
             *('vip-instances', 'VIP-instances/AP_vol'),
             [f'vip-instances{end}' for end in ('.json', '_per-sequence.csv')],
         ),
-        ('jhmdb', 'JHMDB/PCK@0.1', ['jhmdb.json', 'jhmdb_per-sequence.csv']),
+        ('jhmdb', 'JHMDB/PCK@0.5', ['jhmdb.json', 'jhmdb_per-sequence.csv']),
     ],
 )
 def test_results_are_those_of_mmengines_runner(

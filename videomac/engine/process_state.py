@@ -2,20 +2,22 @@
 
 Weights and the optimiser are the same everywhere. Gradients that wait for an optimiser
 step (gradient accumulation) are not, nor are running statistics of norms that the
-processes do not share.
+processes do not share, nor what FiniteGuardHook has found in the batches of that step.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from mmengine.dist import gather_object
-from torch import Tensor, nn
+from torch import nn
 
 from .unwrapped import unwrapped
 
 __all__ = ['gather_states', 'own_state', 'restore_state']
 
-State = dict[str, dict[str, Tensor]]
+State = dict[str, dict[str, Any]]
 
 
 def own_state(model: nn.Module) -> State:
@@ -38,14 +40,20 @@ def own_state(model: nn.Module) -> State:
     return {'gradients': gradients, 'buffers': buffers}
 
 
-def gather_states(model: nn.Module) -> list[State]:
+def gather_states(model: nn.Module, step: dict[str, Any]) -> list[State]:
     """Bring the states of all processes to the first one; all have to call this.
+
+    Args:
+        model: The model, wrapped for distributed training or not.
+        step: This process's state of a step that waits for batches, empty between steps
+            (see ``FiniteGuardHook.step_state``); the state has it under ``step``.
 
     Returns:
         In the first process a state for each process, whose buffers are those that
         differ from the first one's (which every checkpoint holds); elsewhere nothing.
     """
-    states: list[State] = gather_object(own_state(model), dst=0) or []
+    own = own_state(model) | {'step': step}
+    states: list[State] = gather_object(own, dst=0) or []
     shared = dict(states[0]['buffers']) if states else {}
     for state in states:
         state['buffers'] = {

@@ -4,6 +4,7 @@ from .class_check import ClassCheckHook, ClassesError
 from .exact_resume import ExactResumeHook, ResumeError
 from .finite_guard import FiniteGuardHook, NonFiniteError
 from .loader_check import LoaderCheckHook, check_loader
+from .log_guard import LogGuardHook
 from .lost_sample import LostSampleHook
 from .monitor import MonitorHook
 from .preemption import Preempted, PreemptionHook
@@ -20,6 +21,7 @@ __all__ = [
     'ExactResumeHook',
     'FiniteGuardHook',
     'LoaderCheckHook',
+    'LogGuardHook',
     'LostSampleHook',
     'MonitorHook',
     'NonFiniteError',

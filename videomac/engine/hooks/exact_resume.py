@@ -13,6 +13,7 @@ from ...utils.config_difference import config_difference, flatten_config
 from ...utils.randomness import mixed_seed, seed_generators
 from ..loops import batches_of, root_seed
 from ..process_state import State, gather_states, restore_state
+from .finite_guard import FiniteGuardHook
 
 __all__ = ['ExactResumeHook', 'ResumeError']
 
@@ -57,7 +58,8 @@ class ExactResumeHook(Hook):
         def save_checkpoint(*args: Any, **kwargs: Any) -> Any:
             # Once for an iteration: the first process may try to save several times.
             if self._states is None:
-                self._states = gather_states(runner.model)
+                step = guard.step_state() if (guard := _guard_of(runner)) else {}
+                self._states = gather_states(runner.model, step)
             return save(*args, **kwargs)
 
         runner.save_checkpoint = save_checkpoint
@@ -131,6 +133,7 @@ class ExactResumeHook(Hook):
         self._report_changes(runner, saved['config'])
         _check_layout(runner, saved)
         self._saved = saved
+        self._restore_step(runner, saved['states'])
         self._seed = saved['seed']
         loop, batches = runner.train_loop, batches_of(runner.train_loop)
         if batches is not None:
@@ -139,6 +142,14 @@ class ExactResumeHook(Hook):
                 batches.order_seed = saved['order_seed']
         for name in ('data_pass', 'data_batch', 'validation_due'):
             setattr(loop, name, saved[name])
+
+    @staticmethod
+    def _restore_step(runner: Any, states: list[State]) -> None:
+        """Hand a step that waited for batches to the guard, before it starts."""
+        guard = _guard_of(runner)
+        if guard is not None and len(states) == runner.world_size:
+            # Older checkpoints have none.
+            guard.resume_step(states[runner.rank].get('step', {}))
 
     @staticmethod
     def _go_on_inexactly(runner: Any, meta: dict[str, Any]) -> None:
@@ -165,6 +176,11 @@ class ExactResumeHook(Hook):
                 'resuming under a config other than that of the checkpoint '
                 f'(key: old -> new):{listed}'
             )
+
+
+def _guard_of(runner: Any) -> FiniteGuardHook | None:
+    guards = (hook for hook in runner.hooks if isinstance(hook, FiniteGuardHook))
+    return next(guards, None)
 
 
 def _layout(runner: Any) -> dict[str, Any]:

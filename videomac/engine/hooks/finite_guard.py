@@ -16,6 +16,7 @@ from torch import Tensor
 from ...registry import HOOKS
 from ..checkpoint_files import pointed_at
 from ..nonfinite_report import BatchRecord, StepRecord, write_report
+from ..unwrapped import unwrapped
 
 __all__ = ['FiniteGuardHook', 'NonFiniteError', 'took_step']
 
@@ -88,6 +89,10 @@ class FiniteGuardHook(Hook):
         self.max_skips = max_skips
         self.records: deque[StepRecord] = deque(maxlen=max_skips + 1)
         self.total = self.in_a_row = 0
+        self._kept: list[Tensor] = []
+        self._reasons: list[str] = []
+        self._batches: list[BatchRecord] = []
+        self._resumed: dict[str, Any] = {}
 
     def before_train(self, runner: Any) -> None:
         """Get between the optimiser's wrapper and its optimiser.
@@ -105,16 +110,15 @@ class FiniteGuardHook(Hook):
         counts = runner.message_hub.runtime_info.get(_INFO, {})
         self.total, self.in_a_row = counts.get('total', 0), counts.get('in_a_row', 0)
         self.parameters = dict(runner.model.named_parameters())
-        self.buffers = dict(runner.model.named_buffers())
+        # Names that do not depend on the number of processes.
+        self.buffers = dict(unwrapped(runner.model).named_buffers())
         # A mask of infinities is as it should be.
         self.watched = {
             name: buffer
             for name, buffer in self.buffers.items()
             if buffer.is_floating_point() and all_finite([buffer])
         }
-        self._kept: list[Tensor] = []
-        self._reasons: list[str] = []
-        self._batches: list[BatchRecord] = []
+        self._start_step()
         self._data_batch: Any = None
         # On the object, as mmengine's schedulers count its steps: any wrapper will do.
         self._inner_backward, self._inner_step = wrapper.backward, wrapper.step
@@ -124,6 +128,46 @@ class FiniteGuardHook(Hook):
             self._step(**kwargs)
 
         wrapper.step = functools.update_wrapper(step, wrapper.step)
+
+    def step_state(self) -> dict[str, Any]:
+        """What is known about a step that waits for more batches.
+
+        Returns:
+            Plain data of this process: ``buffers`` as they were before the step, by name,
+            on the CPU; ``reasons`` not to take it; ``batches`` so far (iteration, number,
+            loss). Nothing between two steps.
+        """
+        if not self._batches:
+            return {}
+        kept = zip(self.buffers, self._kept, strict=True)
+        return {
+            'buffers': {name: value.cpu().clone() for name, value in kept},
+            'reasons': list(self._reasons),
+            'batches': [[b.iteration, b.batch_idx, b.loss] for b in self._batches],
+        }
+
+    def resume_step(self, state: dict[str, Any]) -> None:
+        """Go on in the middle of a step when the training starts.
+
+        Args:
+            state: What :meth:`step_state` returned when the checkpoint was saved.
+        """
+        self._resumed = state
+
+    def _start_step(self) -> None:
+        """Start with a new step, or the one that the checkpoint was saved in."""
+        state, self._resumed = self._resumed, {}
+        buffers = state.get('buffers', {})
+        self._kept = [
+            buffers.get(name, value).detach().to(value, copy=True)
+            for name, value in self.buffers.items()
+        ]
+        self._reasons = list(state.get('reasons', ()))
+        # Which samples they had is not stored.
+        self._batches = [
+            BatchRecord(iteration, batch_idx, None, loss)
+            for iteration, batch_idx, loss in state.get('batches', ())
+        ]
 
     def before_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None
@@ -136,11 +180,8 @@ class FiniteGuardHook(Hook):
 
     @torch.no_grad()
     def _keep_buffers(self) -> None:
-        buffers = list(self.buffers.values())
-        if not self._kept:
-            self._kept = [buffer.clone() for buffer in buffers]
-        elif buffers:
-            torch._foreach_copy_(self._kept, buffers)
+        if self.buffers:
+            torch._foreach_copy_(self._kept, list(self.buffers.values()))
 
     @torch.no_grad()
     def _restore_buffers(self) -> None:
