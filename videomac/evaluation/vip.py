@@ -48,12 +48,13 @@ def confusion_matrix(
             'must be of one size [H, W]; resize the prediction with nearest neighbours'
         )
     valid = truth < num_classes
-    largest = int(prediction[valid].max(initial=0))
+    predicted, annotated = prediction[valid], truth[valid]
+    largest = int(predicted.max(initial=0))
     if largest >= num_classes:
         raise ValueError(
             f'the prediction has the value {largest}; classes are 0 to {num_classes - 1}'
         )
-    pairs = truth[valid].astype(np.int64) * num_classes + prediction[valid]
+    pairs = annotated.astype(np.int64) * num_classes + predicted
     counts = np.bincount(pairs, minlength=num_classes * num_classes)
     return counts.reshape(num_classes, num_classes)
 
