@@ -269,12 +269,13 @@ def prepare(
     return PropagationLoop(model, dataset, metrics, writer, painter), folder
 
 
-def set_timeouts(cfg: Config) -> None:
-    """Let loaders of images end with an error where a worker hangs."""
+def set_workers(cfg: Config) -> None:
+    """Let loaders of images end with an error where a worker hangs, if there are any."""
     for loader in (cfg.test_dataloader, cfg.test_cfg.get('bank_dataloader')):
-        # Torch refuses a timeout where there are no workers.
         if loader and loader.get('num_workers', 0) > 0:
             loader.setdefault('timeout', LOADER_TIMEOUT)
+        elif loader:  # torch refuses both where there are no workers
+            loader.update(persistent_workers=False, timeout=0)
 
 
 def classify_images(cfg: Config, args: argparse.Namespace) -> dict[str, float]:
@@ -283,7 +284,7 @@ def classify_images(cfg: Config, args: argparse.Namespace) -> dict[str, float]:
         if getattr(args, name) is not None:
             raise ValueError(f'--{name.replace("_", "-")} is for labels of videos')
     spare_config(cfg)
-    set_timeouts(cfg)
+    set_workers(cfg)
     results = evaluate_images(cfg, args.checkpoint)
     for name, value in results.items():
         print_log(f'{name}: {value:.4f}', 'current')

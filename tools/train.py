@@ -32,7 +32,6 @@ from videomac.engine import (
 )
 from videomac.engine.checkpoint_files import CheckpointError, check_folder
 from videomac.engine.restart import choose_start, is_first_process
-from videomac.engine.schedule_check import listed_schedulers, settle_schedulers
 from videomac.registry import OPTIM_WRAPPERS
 from videomac.utils import (
     CfgOptions,
@@ -273,8 +272,6 @@ def build_runner(args: argparse.Namespace) -> Any:
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     # The runner would do this first of all; here it still is the config's fault.
     check_loader(runner.train_loop.dataloader, runner.world_size)
-    parts = listed_schedulers(runner.param_schedulers)
-    settle_schedulers(parts, runner.max_epochs, runner.max_iters)
     for hook in runner.hooks:
         if isinstance(hook, TargetEMAHook):
             hook.before_train(runner)  # which only looks at the model

@@ -54,8 +54,7 @@ model = dict(
         use_grn=True,
         layer_scale_init_value=0.0,
         drop_path_rate=drop_path_rate,
-        init_cfg=dict(
-            type='Pretrained', checkpoint=checkpoint, prefix='encoder')),
+        init_cfg=dict(type='Pretrained', checkpoint=checkpoint)),
     head=dict(
         num_classes=num_classes,
         in_channels=192,

@@ -13,5 +13,4 @@ model = dict(
         type='mmpretrain.ConvNeXt',
         arch='tiny',
         drop_path_rate=drop_path_rate,
-        init_cfg=dict(
-            type='Pretrained', checkpoint=checkpoint, prefix='encoder')))
+        init_cfg=dict(type='Pretrained', checkpoint=checkpoint)))

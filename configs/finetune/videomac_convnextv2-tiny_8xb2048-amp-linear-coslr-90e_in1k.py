@@ -28,8 +28,7 @@ model = dict(
         arch='tiny',
         use_grn=True,
         layer_scale_init_value=0.0,
-        init_cfg=dict(
-            type='Pretrained', checkpoint=checkpoint, prefix='encoder')),
+        init_cfg=dict(type='Pretrained', checkpoint=checkpoint)),
     # features of all encoders get one scale; nothing of it is learned
     neck=dict(type='mmpretrain.ClsBatchNormNeck', input_features=channels),
     head=dict(num_classes=_base_.num_classes, in_channels=channels),

@@ -14,7 +14,6 @@ model = dict(
         dim=channels,
         stem_patch_size=16,
         drop_path_rate=drop_path_rate,
-        init_cfg=dict(
-            type='Pretrained', checkpoint=checkpoint, prefix='encoder')),
+        init_cfg=dict(type='Pretrained', checkpoint=checkpoint)),
     neck=dict(type='mmpretrain.GlobalAveragePooling'),  # of the normed map
     head=dict(in_channels=channels))

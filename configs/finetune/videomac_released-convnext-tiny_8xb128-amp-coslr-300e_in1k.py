@@ -12,7 +12,6 @@ model = dict(
         arch='tiny',
         use_grn=False,
         drop_path_rate=drop_path_rate,
-        init_cfg=dict(
-            type='Pretrained', checkpoint=checkpoint, prefix='encoder')),
+        init_cfg=dict(type='Pretrained', checkpoint=checkpoint)),
     neck=dict(type='mmpretrain.GlobalAveragePooling'),  # of the normed map
 )

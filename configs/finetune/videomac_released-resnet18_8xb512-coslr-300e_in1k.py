@@ -11,6 +11,5 @@ model = dict(
         type='ReleasedResNet',
         depth=18,
         drop_path_rate=drop_path_rate,
-        init_cfg=dict(
-            type='Pretrained', checkpoint=checkpoint, prefix='encoder')),
+        init_cfg=dict(type='Pretrained', checkpoint=checkpoint)),
     head=dict(in_channels=512))

@@ -11,5 +11,4 @@ model = dict(
         type='ReleasedResNet',
         depth=50,
         drop_path_rate=drop_path_rate,
-        init_cfg=dict(
-            type='Pretrained', checkpoint=checkpoint, prefix='encoder')))
+        init_cfg=dict(type='Pretrained', checkpoint=checkpoint)))

@@ -9,8 +9,7 @@ model = dict(
         _delete_=True,
         type='mmpretrain.ResNet',
         depth=50,
-        init_cfg=dict(
-            type='Pretrained', checkpoint=checkpoint, prefix='encoder')),
+        init_cfg=dict(type='Pretrained', checkpoint=checkpoint)),
     neck=[
         dict(type='mmpretrain.GlobalAveragePooling'),
         dict(type='mmpretrain.ClsBatchNormNeck', input_features=channels),

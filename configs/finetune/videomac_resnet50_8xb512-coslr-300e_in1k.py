@@ -28,8 +28,7 @@ model = dict(
         type='mmpretrain.ResNet',
         depth=50,
         drop_path_rate=drop_path_rate,
-        init_cfg=dict(
-            type='Pretrained', checkpoint=checkpoint, prefix='encoder')),
+        init_cfg=dict(type='Pretrained', checkpoint=checkpoint)),
     neck=dict(type='mmpretrain.GlobalAveragePooling'),
     head=dict(
         num_classes=_base_.num_classes,

@@ -13,7 +13,6 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from tests.engine.tiny import runner_config
-from videomac.engine.schedule_check import settle_schedulers
 from videomac.engine.schedules import schedules
 from videomac.utils import configs_root, merge_options
 from videomac.visualization.run_log import read_run
@@ -134,11 +133,36 @@ def test_a_run_that_ends_in_the_warm_up(tmp_path: Path, by_epoch: bool) -> None:
         dict(type='CosineAnnealingLR', begin=9, by_epoch=by_epoch),
     ]
     expected = schedules(cfg, 3)['lr']
-    settle_schedulers(cfg['param_scheduler'], 2, 6)
     Runner.from_cfg(cfg).train()
     assert [value for _, value in read_run(tmp_path)['lr']] == expected
     passed = 1 if by_epoch else 5  # of eight steps from .1 to 1 of the rate
     assert expected[-1] == pytest.approx(1e-3 * (0.1 + 0.9 * passed / 8))
+
+
+@pytest.mark.parametrize(
+    ('iterations', 'warm'), [(10, 3), (11, 3), (3, 3), (2, 3), (8, 0)]
+)
+def test_epochs_in_a_run_of_iterations(
+    tmp_path: Path, iterations: int, warm: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Epochs are passes over the data, and half a cosine ends with the run."""
+    cfg = training(tmp_path, 1)
+    cfg['train_cfg'] = dict(type='IterBasedTrainLoop', max_iters=iterations)
+    cfg['log_processor'] = dict(by_epoch=False)
+    for part, name in zip(cfg['param_scheduler'], ('end', 'begin'), strict=True):
+        part[name] = warm // 3
+    drawn = schedules(cfg, 3)['lr']
+    Runner.from_cfg(cfg).train()
+    found = [value for _, value in read_run(tmp_path)['lr']]
+    assert found == drawn
+    fall = [i / (iterations - warm) for i in range(iterations - warm)]
+    expected = [
+        *(0.1 + 0.9 * i / (warm - 1) for i in range(warm)),
+        *((1 + math.cos(math.pi * share)) / 2 for share in fall),
+    ]
+    assert found == pytest.approx([1e-3 * value for value in expected[:iterations]])
+    said = ''.join(capfd.readouterr())
+    assert ('CosineAnnealingLR) begins after' in said) == (iterations <= warm)
 
 
 @pytest.mark.parametrize(

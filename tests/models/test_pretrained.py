@@ -7,14 +7,20 @@ from typing import Any
 
 import pytest
 import torch
+import torchvision
 from mmengine.registry import init_default_scope
 from torch import nn
 
 from tests.models.common import build, config, randomise
+from tests.tools.test_train_cli import load_tool
+from videomac.apis import load_encoder
+from videomac.checkpoints import UnusableCheckpointError
 from videomac.registry import MODELS
+from videomac.utils import tools_root
 
 pytestmark = pytest.mark.usefixtures('quiet_scope')
 ENCODER = config()['encoder']
+CONVERT = load_tool(tools_root() / 'model_converters' / 'convert.py')
 
 
 def classifier(backbone: dict[str, Any] = ENCODER, **init: Any) -> Any:
@@ -57,6 +63,54 @@ def test_a_resnet_keeps_the_last_norms_of_its_blocks(tmp_path: Path) -> None:
     want = network.get_parameter('layer4.1.bn2.weight')
     assert want.abs().min() > 0  # a network that starts afresh has zeros here
     torch.testing.assert_close(loaded.layer4[1].bn2.weight, want)
+
+
+def test_positions_of_images_of_another_size(tmp_path: Path) -> None:
+    """A ViT resizes them as it does for torch's own loading."""
+    vit = dict(type='mmpretrain.VisionTransformer', arch='deit-tiny', img_size=64)
+    source, wanted = MODELS.build(vit), MODELS.build(vit | dict(img_size=96))
+    torch.nn.init.normal_(source.pos_embed)
+    path = saved(dict(source.state_dict()), tmp_path / 'vit.pth')
+    wanted.load_state_dict(source.state_dict())
+    loaded = classifier(vit | dict(img_size=96), checkpoint=path).backbone
+    assert loaded.pos_embed.shape != source.pos_embed.shape
+    for name, value in wanted.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value), name
+    network: Any = load_encoder(path, config=vit | dict(img_size=96)).network
+    assert torch.equal(network.pos_embed, wanted.pos_embed)
+    # What cannot be resized to a square is a misfit like any other.
+    source.pos_embed = nn.Parameter(torch.ones(1, 12, 192))
+    path = saved(dict(source.state_dict()), tmp_path / 'odd.pth')
+    with pytest.raises(UnusableCheckpointError, match=r'pos_embed \(1, 12, 192\), not'):
+        classifier(vit | dict(img_size=96), checkpoint=path)
+
+
+def test_batch_norms_of_old_files(tmp_path: Path) -> None:
+    """Those of before PyTorch 0.4.1 count no batches; statistics are never made up."""
+    network = torchvision.models.resnet18()
+    randomise(network)
+    state = {
+        name: value
+        for name, value in network.state_dict().items()
+        if not name.endswith('num_batches_tracked')
+    }
+    path = saved(state, tmp_path / 'resnet18.pth')
+    resnet = dict(type='mmpretrain.ResNet', depth=18)
+    encoder = load_encoder(path, config=resnet)
+    assert encoder.report.missing == ()
+    fresh = torchvision.models.resnet18()
+    fresh.load_state_dict(state)  # torch finds nothing wrong
+    for loaded in (encoder.network, classifier(resnet, checkpoint=path).backbone):
+        for name, value in loaded.state_dict().items():
+            assert torch.equal(value, fresh.state_dict()[name]), name
+    out = tmp_path / 'out.pth'
+    CONVERT.main(['torchvision', path, str(out)])
+    assert load_encoder(out).report.missing == ()
+    del state['layer1.0.bn1.running_mean']
+    path = saved(state, tmp_path / 'broken.pth')
+    with pytest.raises(UnusableCheckpointError, match='2 missing') as error:
+        classifier(resnet, checkpoint=path)
+    assert 'layer1.0.bn1.num_batches_tracked' in str(error.value)
 
 
 def test_a_misfit_is_an_error_that_lists_the_keys(tmp_path: Path) -> None:

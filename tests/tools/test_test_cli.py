@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from PIL import Image
@@ -294,12 +295,14 @@ def test_a_hanging_worker_ends_a_test_of_images() -> None:
     cfg = Config(
         {'test_dataloader': {'num_workers': 2}, 'test_cfg': {'bank_dataloader': bank}}
     )
-    test.set_timeouts(cfg)
+    test.set_workers(cfg)
     assert cfg.test_dataloader.timeout == LOADER_TIMEOUT
     assert cfg.test_cfg.bank_dataloader.timeout == 7
-    cfg = Config({'test_dataloader': {'num_workers': 0}, 'test_cfg': {}})
-    test.set_timeouts(cfg)
-    assert 'timeout' not in cfg.test_dataloader
+    loader = {'num_workers': 0, 'persistent_workers': True, 'timeout': 9}
+    cfg = Config({'test_dataloader': loader, 'test_cfg': {}})
+    test.set_workers(cfg)
+    samples = torch.utils.data.TensorDataset(torch.arange(3))
+    torch.utils.data.DataLoader(samples, **cfg.test_dataloader)  # which torch accepts
 
 
 def test_launcher_explains_itself() -> None:

@@ -23,7 +23,7 @@ from ..checkpoints import (
     read_checkpoint,
 )
 from ..checkpoints.encoder_part import encoder_part, stored_encoder
-from ..checkpoints.weights import misfits, refuse_misfits
+from ..checkpoints.weights import misfits_when_loaded, refuse_misfits
 from ..utils.devices import usable_device
 from .build import build_network
 from .encoder import Encoder, LoadReport
@@ -147,7 +147,7 @@ def _fill(
     network: Any, state: Mapping[str, Tensor], path: Path, strict: bool
 ) -> tuple[str, ...]:
     """Load the tensors; return those of the network that are not there."""
-    found = misfits(network, state)
+    found = misfits_when_loaded(network, state)
     missing = tuple(found['missing'])
     if not strict:
         found = {**found, 'missing': [], 'unexpected': []}

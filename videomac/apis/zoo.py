@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..checkpoints import read_checkpoint
 from ..checkpoints.released_layout import convert_released
-from ..checkpoints.weights import misfits, read_state, refuse_misfits
+from ..checkpoints.weights import misfits_when_loaded, read_state, refuse_misfits
 from ..models.propagation.settings import drop_old_preset
 from ..utils import CONFIG_SUFFIXES, configs_root, find_config
 from ..utils.model_index import IndexedModel, indexed_models
@@ -214,7 +214,7 @@ def fill_model(config: Any, checkpoint: str | None) -> nn.Module:
                 initialise()
         return network
     state = _read(checkpoint)
-    refuse_misfits(network, misfits(network, state), checkpoint)
+    refuse_misfits(network, misfits_when_loaded(network, state), checkpoint)
     network.load_state_dict(state)
     return network
 

@@ -16,6 +16,7 @@ __all__ = [
     'load_weights',
     'misfits',
     'misfits_as_text',
+    'misfits_when_loaded',
     'read_state',
     'refuse_misfits',
 ]
@@ -94,6 +95,8 @@ def load_weights(network: nn.Module, checkpoint: str, prefix: str | None = None)
         fits, key=lambda fit: (not fit[3], sum(map(len, fit[0].values())))
     )
     if any(found.values()):
+        found = misfits_when_loaded(goal, part, HEADS)
+    if any(found.values()):
         raise UnusableCheckpointError(
             f"the checkpoint '{checkpoint}' does not fit {type(network).__name__} "
             f'(keys beginning with {start!r} compared):\n{misfits_as_text(found)}\n'
@@ -130,6 +133,9 @@ def misfits(
 ) -> dict[str, list[str]]:
     """List the keys of a network and a state dict that do not fit.
 
+    The counters of batches of BatchNorms may be missing, as in files of before PyTorch
+    0.4.1 (torchvision's ResNets are such): PyTorch starts them anew.
+
     Args:
         network: Any network.
         state: Its weights, or what should be.
@@ -141,7 +147,7 @@ def misfits(
     """
     own: Mapping[str, Any] = network.state_dict()
     return {
-        'missing': [name for name in own if name not in state],
+        'missing': [n for n in own if n not in state and not _is_old_norm(n, state)],
         'unexpected': [
             name
             for name in state
@@ -153,6 +159,36 @@ def misfits(
             if name in state and state[name].shape != value.shape
         ],
     }
+
+
+def _is_old_norm(name: str, state: Mapping[str, Tensor]) -> bool:
+    """Whether a key is the counter of a BatchNorm whose statistics are there."""
+    norm = name.removesuffix('num_batches_tracked')
+    return norm != name and f'{norm}running_mean' in state
+
+
+def misfits_when_loaded(
+    network: nn.Module, state: Mapping[str, Tensor], ignore: Sequence[str] = ()
+) -> dict[str, list[str]]:
+    """List what does not fit when a network has done its part to make it fit.
+
+    A ViT, say, resizes the positions of images of another size.
+
+    Args:
+        network: Any network.
+        state: Its weights, or what should be.
+        ignore: Beginnings of keys that the state may have and the network not.
+
+    Returns:
+        As :func:`misfits`.
+    """
+    found = misfits(network, state, ignore)
+    if not any(found.values()):
+        return found
+    try:
+        return misfits(network, as_loaded(network, state), ignore)
+    except Exception:  # of anybody's hooks, which could not make these fit
+        return found
 
 
 def misfits_as_text(found: Mapping[str, Sequence[str]]) -> str:

@@ -6,7 +6,7 @@ They bear mmengine's names, so that in the scope of videomac every config has th
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mmengine.dist import get_dist_info
@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 
 from ..datasets.resumable_loader import ResumableBatches, begin_pass, resumable
 from ..registry import LOOPS
+from .schedule_check import listed_schedulers, settle_schedulers
 
 __all__ = ['EpochBasedTrainLoop', 'IterBasedTrainLoop', 'batches_of', 'root_seed']
 
@@ -51,6 +52,15 @@ def _build(runner: Any, dataloader: Any) -> DataLoader[Any]:
     return made
 
 
+def _settle(loop: Any) -> None:
+    """Fit the schedulers of the runner, which it builds after its loop, to this one."""
+    parts = listed_schedulers(loop.runner.param_schedulers)
+    if parts and all(isinstance(part, Mapping) for part in parts):
+        loop.runner.param_schedulers = settle_schedulers(
+            parts, loop.max_epochs, loop.max_iters, len(loop.dataloader)
+        )
+
+
 @LOOPS.register_module()
 class EpochBasedTrainLoop(loops.EpochBasedTrainLoop):  # type: ignore[misc]
     """mmengine's loop over epochs, which can go on in the middle of one.
@@ -70,6 +80,7 @@ class EpochBasedTrainLoop(loops.EpochBasedTrainLoop):  # type: ignore[misc]
 
     def __init__(self, runner: Any, dataloader: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(runner, _build(runner, dataloader), *args, **kwargs)
+        _settle(self)
 
     def run(self) -> nn.Module:
         """Train and validate."""
@@ -148,6 +159,7 @@ class IterBasedTrainLoop(loops.IterBasedTrainLoop):  # type: ignore[misc]
         self.dynamic_milestones, self.dynamic_intervals = calc_dynamic_intervals(
             val_interval, dynamic_intervals
         )
+        _settle(self)
 
     def run(self) -> nn.Module:
         """Train and validate."""

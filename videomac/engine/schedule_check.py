@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mmengine.optim.scheduler import ConstantParamScheduler, LinearParamScheduler
@@ -28,34 +28,66 @@ def listed_schedulers(parts: Any) -> list[Any]:
 
 
 def settle_schedulers(
-    parts: Sequence[MutableMapping[str, Any]], epochs: int, iterations: int
-) -> None:
-    """Let schedulers be built that begin when the run is over, as in a run for a try.
+    parts: Sequence[Mapping[str, Any]],
+    epochs: int,
+    iterations: int,
+    epoch_length: int | None = None,
+) -> list[dict[str, Any]]:
+    """Let schedulers follow the run where mmengine would not.
 
-    mmengine would let them end with the run, and then refuse them. They change nothing.
+    To mmengine, a run that counts iterations is one epoch long, and schedulers without
+    an ``end`` that are converted to iterations would have done their work after one pass
+    over the data. Those that begin when the run is over, as in a run for a try, would
+    end with it, and be refused. They change nothing.
 
     Args:
-        parts: Configs of schedulers; those that are too late get an ``end``.
-        epochs: Of the run.
+        parts: Configs of schedulers.
+        epochs: Of the run; one if it counts iterations.
         iterations: Of the run.
+        epoch_length: Batches of a pass over the data; None if it is not known.
+
+    Returns:
+        Copies, of which some have an ``end`` now; a warm-up of no length is left out.
 
     Raises:
         ValueError: A scheduler begins when it should have ended by its own ``end``. The
             text has the names by which the command line changes it.
     """
-    for number, part in enumerate(parts):
+    settled = []
+    for number, part in enumerate(map(dict, parts)):
         begin, end = part.get('begin', 0), part.get('end')
-        by_epoch = part.get('by_epoch', True)
-        if end is None and begin >= (epochs if by_epoch else iterations):
-            part['end'] = begin + 1
-        elif end is not None and begin >= end:
-            unit = 'epoch' if by_epoch else 'iteration'
+        if end is None:
+            _set_end(part, begin, epochs, iterations, epoch_length)
+        elif begin == end == 0:
+            continue
+        elif begin >= end:
+            unit = 'epoch' if part.get('by_epoch', True) else 'iteration'
             raise ValueError(
                 f'param_scheduler.{number} ({part.get("type")}) begins after {unit} '
                 f'{begin}, but ends after {unit} {end}: let it begin earlier '
                 f'({_place(number, "begin")}=NUMBER), or end it later '
                 f'({_place(number, "end")}=NUMBER)'
             )
+        settled.append(part)
+    return settled
+
+
+def _set_end(
+    part: dict[str, Any],
+    begin: int,
+    epochs: int,
+    iterations: int,
+    epoch_length: int | None,
+) -> None:
+    by_epoch = part.get('by_epoch', True)
+    total: float = epochs if by_epoch else iterations
+    if by_epoch and part.get('convert_to_iter_based') and epoch_length:
+        total = iterations / epoch_length
+        if total != epochs:
+            # mmengine multiplies, and cuts what is left of an iteration.
+            part['end'] = (iterations + 0.5) / epoch_length
+    if begin >= total:
+        part['end'] = begin + 1
 
 
 def misfits(
@@ -77,6 +109,8 @@ def misfits(
     shares: dict[str, tuple[float, int]] = {}
     for number, scheduler in enumerate(schedulers):
         total = epochs if scheduler.by_epoch else iterations
+        if not total:
+            continue
         if scheduler.begin >= total:
             yield (
                 f'{_about(number, scheduler)} begins after {_unit(scheduler)} '
@@ -113,7 +147,7 @@ def _unit(scheduler: Any) -> str:
 
 def _length(cfg: Mapping[str, Any]) -> str:
     """The place that says how long the run is."""
-    by_epoch = cfg['train_cfg'].get('max_epochs')
+    by_epoch = (cfg.get('train_cfg') or {}).get('max_epochs')
     return f'train_cfg.{"max_epochs" if by_epoch else "max_iters"}'
 
 

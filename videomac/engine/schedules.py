@@ -118,10 +118,10 @@ def _learning_rates(
     optimizer = OptimWrapper(torch.optim.SGD([parameter], lr=lr))
     # A loop of iterations is one epoch to the Runner.
     epochs = cfg['train_cfg'].get('max_epochs') or 1
-    parts = [dict(part) for part in listed_schedulers(cfg.get('param_scheduler'))]
-    settle_schedulers(parts, epochs, total)
+    parts = listed_schedulers(cfg.get('param_scheduler'))
+    settled = settle_schedulers(parts, epochs, total, epoch)
     with quiet_log():  # a note for each scheduler that is converted
-        built = [_build(part, optimizer, epochs, total, epoch) for part in parts]
+        built = [_build(part, optimizer, epochs, total, epoch) for part in settled]
         by_epoch = [scheduler for scheduler in built if scheduler.by_epoch]
         by_iteration = [scheduler for scheduler in built if not scheduler.by_epoch]
         values = []

@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.hooks import Hook
 
 from ...checkpoints.files import UnusableCheckpointError
-from ...checkpoints.weights import as_loaded, misfits, misfits_as_text
+from ...checkpoints.weights import misfits_as_text, misfits_when_loaded
 from ...registry import HOOKS
 from ..unwrapped import unwrapped
 
@@ -36,9 +36,7 @@ class StrictLoadHook(Hook):
         state = checkpoint.get('state_dict', checkpoint)
         if state and all(name.startswith('module.') for name in state):
             state = {key.removeprefix('module.'): value for key, value in state.items()}
-        found = misfits(model, state)
-        if any(found.values()):
-            found = misfits(model, as_loaded(model, state))
+        found = misfits_when_loaded(model, state)
         if any(found.values()):
             raise UnusableCheckpointError(
                 f'the checkpoint does not fit {type(model).__name__}:\n'
