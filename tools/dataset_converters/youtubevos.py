@@ -64,6 +64,9 @@ class YouTubeVOS(Converter):
             for match in found
             if match and match['rest'] == 'meta.json' and not match['all']
         }
+        # Or in an earlier conversion.
+        root = Path(args.out)
+        described |= {name for name in SPLITS if (root / name / 'meta.json').is_file()}
 
         def place(member: Member) -> str | None:
             match = KEPT.search(_name(member))

@@ -75,7 +75,8 @@ def test_the_manifest_counts_and_hashes(tmp_path: Path) -> None:
     packed = (tmp_path / 'out' / FILES).read_bytes()
     lines = gzip.decompress(packed)
     assert hashlib.sha256(lines).hexdigest() == summary['files_sha256']
-    for path, files, length, digest, _ in map(json.loads, lines.splitlines()):
+    for path, files, length, digest, _, source in map(json.loads, lines.splitlines()):
+        assert source == ('' if path == 'lists/val.txt' else 'set.zip')
         content = (tmp_path / 'out' / path).read_bytes()
         assert (files, length) == (1, len(content))
         assert digest == hashlib.sha256(content).hexdigest()
@@ -117,7 +118,7 @@ def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path, kind: str) -> Non
     assert read_tree(out) == read_tree(tmp_path / 'whole')
 
 
-def test_a_torn_line_of_the_journal_costs_one_file(tmp_path: Path) -> None:
+def test_a_torn_line_of_the_journal_costs_one_comparison(tmp_path: Path) -> None:
     source = make_zip(tmp_path / 'x.zip', CONTENT)
     out = tmp_path / 'out'
     convert(out, source)
@@ -127,7 +128,7 @@ def test_a_torn_line_of_the_journal_costs_one_file(tmp_path: Path) -> None:
     journal.write_text(''.join(line for line in lines if '"v' in line)[:-5])
     (out / FILES).unlink()
     (out / SUMMARY).unlink()
-    assert '1 were written now' in convert(out, source)
+    assert ' 0 were written now (of 0.0 MB), 1 lay there alike' in convert(out, source)
     check(out, '--content')
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.datasets.preparation.sources import read_tree
+from videomac.datasets.preparation import target as target_module
 from videomac.datasets.preparation.names import UnsafeNameError
 from videomac.datasets.preparation.target import STATE, Target, TargetError, locked
 
@@ -88,6 +89,38 @@ def test_one_conversion_at_a_time_and_leftovers_are_cleared(tmp_path: Path) -> N
         ):
             pass
     with locked(tmp_path):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_journal_is_kept_for_the_next_run(tmp_path: Path) -> None:
+    with locked(tmp_path):
+        (tmp_path / STATE / 'journal-1.jsonl').write_bytes(b'x')
+        (tmp_path / STATE / 'parts').mkdir()
+    assert list(read_tree(tmp_path)) == [f'{STATE}/journal-1.jsonl', f'{STATE}/lock']
+
+
+@pytest.mark.parametrize('again', [False, True])
+def test_a_lock_that_was_taken_away_keeps_nobody_out(
+    again: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A conversion ends between another's opening of the file and its locking."""
+    pytest.importorskip('fcntl')
+    lock, path = target_module._lock, tmp_path / STATE / 'lock'
+
+    def late(descriptor: int, root: Path) -> None:
+        monkeypatch.setattr(target_module, '_lock', lock)
+        path.unlink()
+        if again:  # and a third begins
+            path.write_bytes(b'')
+        lock(descriptor, root)
+
+    monkeypatch.setattr(target_module, '_lock', late)
+    with (
+        locked(tmp_path),
+        pytest.raises(TargetError, match='another conversion'),
+        locked(tmp_path),
+    ):
         pass
 
 

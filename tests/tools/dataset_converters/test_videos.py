@@ -60,16 +60,81 @@ def test_videos_with_one_place_are_told(tmp_path: Path, clips: dict[str, bytes])
     assert "'a/b' would lie inside 'a', a video" in str(caught.value)
 
 
-def test_other_options_make_other_frames(tmp_path: Path, clips: dict[str, bytes]) -> None:
+def test_other_options_make_other_frames(
+    tmp_path: Path, clips: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
     source = str(make_folder(tmp_path / 'clips', clips))
     words = [source, '--out', str(tmp_path / 'out'), '--processes', '1']
     videos.main(words)
     before = read_tree(tmp_path / 'out')
     videos.main([*words, '--quality', '30'])
+    assert ' 2 of them in place of older ones, 0 left out' in capsys.readouterr().out
     after = read_tree(tmp_path / 'out')
     frames = [name for name in before if name.endswith('.jpg')]
     assert len(frames) == 11
     assert all(len(after[name]) < len(before[name]) for name in frames)
+
+
+@pytest.mark.parametrize('own', ['notes.txt', '00000.jpg', 'deep/00000.jpg'])
+@pytest.mark.parametrize('where', ['clips', 'other'])
+def test_folders_of_others_are_not_replaced(
+    where: str, own: str, tmp_path: Path, clips: dict[str, bytes]
+) -> None:
+    """Beside the videos or elsewhere; not for their names alone."""
+    source = make_folder(tmp_path / 'clips', clips)
+    out = make_folder(tmp_path / where, {f'c/{own}': b'precious'})
+    before = read_tree(tmp_path)
+    with pytest.raises(SystemExit, match="c' is there already, and was not written by"):
+        videos.main([str(source), '--out', str(out), '--processes', '1'])
+    assert read_tree(tmp_path) == before
+
+
+def test_files_added_to_frames_are_not_lost(
+    tmp_path: Path, clips: dict[str, bytes]
+) -> None:
+    source = str(make_folder(tmp_path / 'clips', clips))
+    words = [source, '--out', str(tmp_path / 'out'), '--processes', '1']
+    videos.main(words)
+    make_folder(tmp_path / 'out', {'c/.DS_Store': b'junk'})
+    videos.main([*words, '--quality', '40'])  # junk keeps nothing
+    make_folder(tmp_path / 'out', {'c/notes.txt': b'precious'})
+    before = read_tree(tmp_path)
+    with pytest.raises(SystemExit, match="c' has in it what was not written by a conv"):
+        videos.main([*words, '--quality', '30'])
+    assert read_tree(tmp_path) == before
+
+
+def test_frames_that_a_killed_run_did_not_note(
+    tmp_path: Path, clips: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are taken over, if they are those of the video."""
+    source = str(make_folder(tmp_path / 'clips', clips))
+    out = tmp_path / 'out'
+    words = [source, '--out', str(out), '--processes', '1']
+    videos.main(words)
+    whole = read_tree(out)
+    for name in ('manifest.json', 'manifest_files.jsonl.gz'):
+        (out / name).unlink()
+    kept = (out / 'c').stat().st_ino
+    videos.main(words)
+    assert ' 0 were written now (of 0.0 MB), 2 lay there' in capsys.readouterr().out
+    assert (out / 'c').stat().st_ino == kept
+    assert read_tree(out) == whole
+
+
+def test_videos_of_two_folders_for_one_place(
+    tmp_path: Path, clips: dict[str, bytes]
+) -> None:
+    """One folder after the other is as both at once."""
+    words = ['--out', str(tmp_path / 'out'), '--processes', '1']
+    for name, video in (('a', 'c.MP4'), ('like', 'c.MP4'), ('b', 'deep/er/ä b.mp4')):
+        make_folder(tmp_path / name, {'c.mp4': clips[video]})
+    videos.main([str(tmp_path / 'a'), *words])
+    videos.main([str(tmp_path / 'like'), *words])
+    before = read_tree(tmp_path / 'out')
+    with pytest.raises(SystemExit, match=r"c' came from 'like', and .*b/c\.mp4 differs"):
+        videos.main([str(tmp_path / 'b'), *words])
+    assert read_tree(tmp_path / 'out') == before
 
 
 def test_broken_and_absent_videos(tmp_path: Path, clips: dict[str, bytes]) -> None:

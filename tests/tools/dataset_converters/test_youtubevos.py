@@ -86,6 +86,30 @@ def test_both_archives_together(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures('few')
+def test_one_archive_after_the_other(tmp_path: Path) -> None:
+    official = {f'train/{name}': c for name, c in train_files().items()}
+    every = {f'train_all_frames/{name}': c for name, c in train_files(1).items()}
+    every['train_all_frames/meta.json'] = b'{"videos": {}}'
+    out = tmp_path / 'out'
+    for name, files in (('train', official), ('train_all_frames', every)):
+        source = make_source(tmp_path, name, '.zip', files)
+        youtubevos.main([str(source), '--out', str(out), '--processes', '1'])
+    frames = [name for name in train_files(1) if name.startswith('JPEG')]
+    assert all((out / 'train' / name).is_file() for name in frames)
+    assert (out / 'train/meta.json').read_bytes() == official['train/meta.json']
+
+
+@pytest.mark.parametrize('here', ['.', '../train/'])
+@pytest.mark.usefixtures('few')
+def test_the_folder_that_one_stands_in(
+    here: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(make_source(tmp_path, 'train', 'folder', train_files()))
+    youtubevos.main([here, '--out', str(tmp_path / 'out'), '--processes', '1'])
+    assert (tmp_path / 'out/train/meta.json').is_file()
+
+
+@pytest.mark.usefixtures('few')
 def test_every_damage_is_told(tmp_path: Path) -> None:
     root = make_source(tmp_path, 'out', 'folder', {
         f'train/{name}': content for name, content in train_files().items()

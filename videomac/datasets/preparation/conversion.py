@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,18 +14,22 @@ from videomac.datasets.tree_check import TreeCheck
 from videomac.version import __version__
 
 from .archives import Limits, Scan, scan
+from .clashes import find_clashes, is_foreign, settle_clashes
 from .converter import Converter
 from .items import Item, make_batches, make_items, write_batch
 from .manifest import (
     Entry,
+    Journal,
     entry_offence,
     extra_files,
     finish_manifest,
+    is_cut_off,
     read_entries,
     read_summary,
 )
+from .members import source_name
 from .progress import Progress
-from .target import STATE, Target, locked
+from .target import Target, locked
 from .tasks import run_tasks
 
 __all__ = ['check_tree', 'convert']
@@ -44,8 +49,9 @@ def convert(converter: Converter, args: argparse.Namespace) -> str:
         What was done, in a few words.
 
     Raises:
-        BrokenTreeError: A source must not or cannot be unpacked. In the first case
-            nothing was written; in the second all but what is damaged.
+        BrokenTreeError: A source must not or cannot be unpacked, or would replace what
+            others have written. Nothing was written then; where a source is damaged,
+            all else was.
         ValueError: There is nothing to convert, or no space.
         OSError: The target cannot be written to.
     """
@@ -67,25 +73,35 @@ def convert(converter: Converter, args: argparse.Namespace) -> str:
         )
     with locked(root):
         entries = read_entries(root)
-        todo = [item for item in items if not _is_done(item, entries, root)]
+        names = {source_name(source) for source in {m.source for m in members}}
+        todo = [item for item in items if not _is_done(item, entries, names, root)]
+        clashes = find_clashes(todo, entries, names, root)
+        settled = settle_clashes(clashes, entries, root, args)
+        todo = _without(todo, clashes)
+        replaced = sum(os.path.lexists(root / item.target) for item in todo)
         _check_space(todo, root)
-        offences = _write_items(todo, root, args.processes)
+        _note(settled.alike, root)
+        offences = settled.damaged + _write_items(todo, root, args.processes)
         entries = read_entries(root)
         _write_lists(Target(root), converter.lists(args), entries)
         summary = _summary(converter, args, scans, items, root)
         finish_manifest(Target(root), entries.values(), summary, converter.depth)
-    shutil.rmtree(root / STATE, ignore_errors=True)
-    for offence in sorted(offences):
+    for offence in sorted(set(offences)):
         check.add(offence)
     check.finish(
         f"All else was written to '{root}'. Fetch what is damaged anew and start the "
         'same command again: it does the rest'
     )
-    size = sum(item.member.size for item in todo)
-    return (
-        f"{converter.title}: {len(items)} files belong to '{root}', {len(todo)} were "
-        f'written now (of {size / 1e6:.1f} MB), {len(members) - len(items)} left out'
-    )
+    told = f"{converter.title}: {len(items)} files belong to '{root}'"
+    done = _tell(todo, replaced, len(settled.alike))
+    return f'{told}, {done}, {len(members) - len(items)} left out'
+
+
+def _tell(written: Sequence[Item], replaced: int, alike: int) -> str:
+    size = sum(item.member.size for item in written)
+    told = f'{len(written)} were written now (of {size / 1e6:.1f} MB)'
+    told += f', {replaced} of them in place of older ones' if replaced else ''
+    return told + (f', {alike} lay there alike' if alike else '')
 
 
 def _scan_sources(args: argparse.Namespace, nested: bool) -> list[Scan]:
@@ -103,9 +119,31 @@ def _scan(task: tuple[str, bool, float], advance: Callable[[int], None]) -> Scan
     return found
 
 
-def _is_done(item: Item, entries: Mapping[str, Entry], root: Path) -> bool:
+def _is_done(
+    item: Item, entries: Mapping[str, Entry], sources: Collection[str], root: Path
+) -> bool:
     entry = entries.get(item.key)
-    return entry is not None and entry.stamp == item.stamp and entry.is_present(root)
+    return (
+        entry is not None
+        and entry.stamp == item.stamp
+        and not is_foreign(entry, sources)
+        and entry.is_present(root)
+    )
+
+
+def _without(items: Iterable[Item], others: Iterable[Item]) -> list[Item]:
+    keys = {item.key for item in others}
+    return [item for item in items if item.key not in keys]
+
+
+def _note(entries: Sequence[Entry], root: Path) -> None:
+    """Write entries to the journal, of what is there without having been written."""
+    if not entries:
+        return
+    journal = Journal(root)
+    for entry in entries:
+        journal.add(entry)
+    journal.close()
 
 
 def _check_space(todo: Sequence[Item], root: Path) -> None:
@@ -151,18 +189,19 @@ def _summary(
     root: Path,
 ) -> dict[str, Any]:
     """What the manifest says of this conversion, and of earlier ones to this target."""
-    used: dict[str, int] = {}
-    for item in items:
-        used[item.member.source] = used.get(item.member.source, 0) + 1
-    sources = {one['name']: one for one in read_summary(root).get('sources', [])}
-    for found in scans:
-        name = Path(found.source).name
-        sources[name] = {
-            'name': name,
+    used = {item.member for item in items}
+    sources = [
+        {
+            'name': source_name(found.source),
             'files': len(found.members),
             'bytes': sum(member.size for member in found.members),
-            'used': used.get(found.source, 0),
+            'used': sum(member in used for member in found.members),
         }
+        for found in scans
+    ]
+    names = {one['name'] for one in sources}
+    earlier = read_summary(root).get('sources', [])
+    sources += [one for one in earlier if one['name'] not in names]
     frames = converter.frames(args)
     decoders = ('av', 'decord', 'opencv-python', 'opencv-python-headless')
     packages = decoders if frames else ()
@@ -172,7 +211,7 @@ def _summary(
         'frames': None
         if frames is None
         else {'short_side': frames.short_side, 'quality': frames.quality},
-        'sources': sorted(sources.values(), key=lambda one: str(one['name'])),
+        'sources': sorted(sources, key=lambda one: str(one['name'])),
     }
 
 
@@ -206,7 +245,7 @@ def check_tree(converter: Converter, args: argparse.Namespace) -> str:
         check.add('there is no such folder')
     else:
         entries = read_entries(root)
-        if (root / STATE).is_dir():
+        if is_cut_off(root):
             check.add('a conversion to this folder was cut off; start it again')
         found = converter.inspect(root, check, args)
         _compare(entries, root, check, args)

@@ -12,7 +12,7 @@ from videomac.datasets.propagation_base import PropagationDataset, video_files
 from videomac.datasets.tree_check import BrokenTreeError, TreeCheck
 
 from .items import Rule
-from .members import Member
+from .members import Member, source_name
 from .video_frames import FrameOptions
 
 __all__ = ['Converter', 'check_frames', 'check_names', 'full_name', 'inspect_dataset']
@@ -73,8 +73,7 @@ def full_name(member: Member) -> str:
 
     So ``JPEGImages/x/00000.jpg`` of ``train.zip`` is told from that of ``valid.zip``.
     """
-    source = Path(member.source).name.split('.')[0]
-    return f'{source}/{member.name}'
+    return f'{source_name(member.source).split(".")[0]}/{member.name}'
 
 
 def check_names(

@@ -7,27 +7,36 @@ import io
 import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from videomac.datasets.tree_check import TreeCheck
 
 from .archives import Scan
-from .manifest import Entry, Journal
+from .manifest import Entry, Journal, entry_offence
 from .members import (
     DamagedMemberError,
     Member,
     copy_member,
     open_member,
+    source_name,
     stream_members,
 )
 from .names import UnsafeNameError, is_junk, safe_name
 from .target import Target
 from .video_frames import FrameOptions, extract_frames, folder_digest
 
-__all__ = ['Batch', 'Item', 'make_batches', 'make_items', 'write_batch']
+__all__ = [
+    'Batch',
+    'Compared',
+    'Item',
+    'compare_batch',
+    'make_batches',
+    'make_items',
+    'write_batch',
+]
 
 #: Path below the target for a member, or None if the layout has no place for it.
 Rule = Callable[[Member], str | None]
@@ -56,6 +65,11 @@ class Item:
         return self.target if self.frames is None else f'{self.target}/'
 
     @property
+    def source(self) -> str:
+        """Name of the archive or the folder that it comes from."""
+        return source_name(self.member.source)
+
+    @property
     def stamp(self) -> str:
         """Changes with the member and with how it is stored."""
         member = self.member
@@ -74,6 +88,21 @@ class Batch:
 
     root: str
     items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Items beside what lies in their places.
+
+    Args:
+        alike: Entries of those that lie there already.
+        other: Those where something else lies.
+        damaged: What is damaged in the source.
+    """
+
+    alike: list[Entry] = field(default_factory=list)
+    other: list[Item] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
 
 
 def make_items(
@@ -210,19 +239,53 @@ def write_batch(batch: Batch, advance: Callable[[int], None]) -> list[str]:
         TargetError: A link in the target leads out of it.
     """
     target, journal = Target(batch.root), Journal(batch.root)
-    offences = []
+    damaged: list[str] = []
     try:
-        for item, file in _contents(batch.items):
-            try:
-                journal.add(_write(item, file, target))
-            except DamagedMemberError as error:
-                offences.append(str(error))
-            advance(item.member.size)
-    except DamagedMemberError as error:  # a stream: nothing after it can be read
-        offences.append(str(error))
+        for item, part, entry in _make_all(batch.items, target, damaged, advance):
+            target.place(part, item.target)
+            journal.add(entry)
     finally:
         journal.close()
-    return offences
+    return damaged
+
+
+def compare_batch(batch: Batch, advance: Callable[[int], None]) -> Compared:
+    """Make the items of a batch, but only to see whether they lie in their places.
+
+    Args:
+        batch: The items.
+        advance: Called with the bytes of each member that is done.
+
+    Raises:
+        OSError: The target cannot be read, or has no space.
+    """
+    found = Compared()
+    made = _make_all(batch.items, Target(batch.root), found.damaged, advance)
+    for item, _, entry in made:
+        if entry_offence(entry, Path(batch.root), content=True) is None:
+            found.alike.append(entry)
+        else:
+            found.other.append(item)
+    return found
+
+
+def _make_all(
+    items: Sequence[Item],
+    target: Target,
+    damaged: list[str],
+    advance: Callable[[int], None],
+) -> Iterator[tuple[Item, Path, Entry]]:
+    """Make items one after the other; see :func:`_made`. Notes what is damaged."""
+    try:
+        for item, file in _contents(items):
+            try:
+                with _made(item, file, target) as (part, entry):
+                    yield item, part, entry
+            except DamagedMemberError as error:
+                damaged.append(str(error))
+            advance(item.member.size)
+    except DamagedMemberError as error:  # a stream: nothing after it can be read
+        damaged.append(str(error))
 
 
 def _contents(items: Sequence[Item]) -> Iterator[tuple[Item, BinaryIO | None]]:
@@ -234,19 +297,35 @@ def _contents(items: Sequence[Item]) -> Iterator[tuple[Item, BinaryIO | None]]:
     yield from stream_members(items[0].member.source, wanted)
 
 
-def _write(item: Item, file: BinaryIO | None, target: Target) -> Entry:
-    part = target.part(Path(item.member.name).suffix)
+@contextmanager
+def _made(
+    item: Item, file: BinaryIO | None, target: Target
+) -> Iterator[tuple[Path, Entry]]:
+    """Make what an item becomes, beside the tree; gone at the end if it was not placed.
+
+    Yields:
+        The file or the folder of frames, and its entry.
+    """
+    member = item.member
+    part, folder = target.part(Path(member.name).suffix), target.part()
     try:
         if item.frames is None:
-            sha256 = _copy(item.member, file, part)
-            target.place(part, item.target)
-            return Entry(item.key, 1, item.member.size, sha256, item.stamp)
-        if item.member.kind == 'file':
-            return _write_frames(item, item.frames, Path(item.member.path), target)
-        _copy(item.member, file, part)
-        return _write_frames(item, item.frames, part, target)
+            sha256 = _copy(member, file, part)
+            yield part, Entry(item.key, 1, member.size, sha256, item.stamp, item.source)
+            return
+        video = Path(member.path)
+        if member.kind != 'file':
+            _copy(member, file, part)
+            video = part
+        folder.mkdir()
+        try:
+            extract_frames(video, folder, item.frames)
+        except DamagedMemberError as error:
+            raise DamagedMemberError(f'{member.path} {error}') from error
+        yield folder, Entry(item.key, *folder_digest(folder), item.stamp, item.source)
     finally:
         part.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _copy(member: Member, file: BinaryIO | None, to: Path) -> str:
@@ -254,19 +333,3 @@ def _copy(member: Member, file: BinaryIO | None, to: Path) -> str:
     opened = open_member(member) if file is None else nullcontext(file)
     with opened as source, open(to, 'wb') as destination:
         return copy_member(member, source, destination)
-
-
-def _write_frames(
-    item: Item, options: FrameOptions, video: Path, target: Target
-) -> Entry:
-    folder = target.part()
-    folder.mkdir()
-    try:
-        extract_frames(video, folder, options)
-        files, size, sha256 = folder_digest(folder)
-        target.place(folder, item.target)
-    except DamagedMemberError as error:
-        raise DamagedMemberError(f'{item.member.path} {error}') from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    return Entry(item.key, files, size, sha256, item.stamp)

@@ -13,7 +13,7 @@ from typing import Any
 
 from videomac.datasets.sources.images import walk_files
 
-from .target import STATE, Target
+from .target import JOURNALS, STATE, Target
 from .video_frames import folder_digest
 
 __all__ = [
@@ -25,13 +25,13 @@ __all__ = [
     'entry_offence',
     'extra_files',
     'finish_manifest',
+    'is_cut_off',
     'read_entries',
     'read_summary',
 ]
 
 SUMMARY = 'manifest.json'
 FILES = 'manifest_files.jsonl.gz'
-_JOURNALS = 'journal-*.jsonl'
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ class Entry:
         sha256: Of the file, of frames see
             :func:`~videomac.datasets.preparation.video_frames.folder_digest`.
         stamp: What it was made from and how: if that changes it is made anew.
+        source: Name of the archive or folder that it came from; empty if that is not
+            known, as in manifests without this column, or for videomac's own lists.
     """
 
     path: str
@@ -52,6 +54,7 @@ class Entry:
     size: int
     sha256: str
     stamp: str
+    source: str = ''
 
     @classmethod
     def of_text(cls, path: str, text: str) -> Entry:
@@ -116,7 +119,7 @@ def read_entries(root: Path) -> dict[str, Entry]:
             raise ValueError(
                 f"'{manifest}' is damaged ({error}); remove it and convert again"
             ) from error
-    for journal in sorted((root / STATE).glob(_JOURNALS)):
+    for journal in sorted((root / STATE).glob(JOURNALS)):
         for line in journal.read_text(encoding='utf-8', errors='replace').splitlines():
             try:
                 entry = _parse(line)
@@ -126,9 +129,16 @@ def read_entries(root: Path) -> dict[str, Entry]:
     return entries
 
 
+def is_cut_off(root: Path) -> bool:
+    """Whether a conversion to a target did not come to its end."""
+    return any((root / STATE).glob(JOURNALS))
+
+
 def _parse(line: str) -> Entry:
-    path, files, size, sha256, stamp = json.loads(line)
-    return Entry(str(path), int(files), int(size), str(sha256), str(stamp))
+    path, files, size, sha256, stamp, *source = json.loads(line)
+    return Entry(
+        str(path), int(files), int(size), str(sha256), str(stamp), *map(str, source)
+    )
 
 
 def read_summary(root: Path) -> dict[str, Any]:
@@ -167,7 +177,7 @@ def finish_manifest(
     }
     text = json.dumps(whole, indent=2, ensure_ascii=False) + '\n'
     target.write(SUMMARY, text.encode())
-    for journal in (target.root / STATE).glob(_JOURNALS):
+    for journal in (target.root / STATE).glob(JOURNALS):
         journal.unlink()
 
 

@@ -23,6 +23,7 @@ __all__ = [
     'copy_member',
     'open_member',
     'read_member',
+    'source_name',
     'stream_members',
 ]
 
@@ -74,6 +75,11 @@ class Member:
         """Where it comes from, for messages; of a folder's file its real path."""
         separator = '/' if self.kind == 'file' else ': '
         return f'{self.source}{separator}{self.name}'
+
+
+def source_name(source: str | os.PathLike[str]) -> str:
+    """Name of an archive or a folder, wherever it lies; that of ``.``, too."""
+    return os.path.basename(os.path.abspath(source))
 
 
 class Region(io.RawIOBase):

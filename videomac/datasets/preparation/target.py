@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from typing import TextIO
 
 from .names import safe_name
 
-__all__ = ['STATE', 'Target', 'TargetError', 'locked']
+__all__ = ['JOURNALS', 'STATE', 'Target', 'TargetError', 'locked']
 
 #: Folder inside the target for half-written files and the journal; gone when all is done.
 STATE = '.videomac'
+
+#: Journals in that folder; there as long as there is something to go on with.
+JOURNALS = 'journal-*.jsonl'
 
 
 class TargetError(ValueError):
@@ -101,14 +105,41 @@ def locked(root: str | os.PathLike[str]) -> Iterator[None]:
         TargetError: Another conversion is at work in it, or it is not a folder.
     """
     state = Path(root) / STATE
-    try:
-        state.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise TargetError(f"the target '{root}' is not a folder") from None
-    with open(state / 'lock', 'w') as lock:
-        _lock(lock.fileno(), root)
+    with _open_lock(state, root):
         shutil.rmtree(state / 'parts', ignore_errors=True)
-        yield
+        try:
+            yield
+        finally:
+            _clear(state)
+
+
+def _clear(state: Path) -> None:
+    """Remove what is not needed to go on; the lock last, for it lets others in."""
+    shutil.rmtree(state / 'parts', ignore_errors=True)
+    if not any(state.glob(JOURNALS)):
+        with suppress(OSError):  # others are in; or Windows, where open files stay
+            (state / 'lock').unlink()
+            state.rmdir()
+
+
+def _open_lock(state: Path, root: str | os.PathLike[str]) -> TextIO:
+    """Lock a target until the file is closed."""
+    path = state / 'lock'
+    while True:
+        try:
+            state.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise TargetError(f"the target '{root}' is not a folder") from None
+        with suppress(FileNotFoundError):  # a conversion that ended took it away
+            lock = open(path, 'w')  # noqa: SIM115  (closed by the caller)
+            try:
+                _lock(lock.fileno(), root)
+                if os.path.samestat(os.fstat(lock.fileno()), os.stat(path)):
+                    return lock
+            except BaseException:
+                lock.close()
+                raise
+            lock.close()
 
 
 def _lock(descriptor: int, root: str | os.PathLike[str]) -> None:

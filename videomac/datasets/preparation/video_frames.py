@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +15,11 @@ from numpy.typing import NDArray
 from videomac.datasets.sources import UnreadableVideoError, av_reader, decord_reader
 
 from .members import DamagedMemberError
+from .names import is_junk
 
-__all__ = ['FrameOptions', 'extract_frames', 'folder_digest']
+__all__ = ['FrameOptions', 'extract_frames', 'folder_digest', 'holds_only_frames']
+
+_FRAME = re.compile(r'\d{5,}\.jpg')
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,17 @@ def _encode(frame: NDArray[np.uint8], options: FrameOptions) -> bytes:
     if not encoded:
         raise ValueError(f'OpenCV cannot encode a frame of {width}x{height} pixels')
     return bytes(content)
+
+
+def holds_only_frames(path: Path) -> bool:
+    """Whether all in a folder is named as :func:`extract_frames` does, or junk.
+
+    Not so what is no folder, and a folder with another one in it.
+    """
+    return path.is_dir() and all(
+        item.is_file() and (_FRAME.fullmatch(item.name) or is_junk(item.name))
+        for item in path.iterdir()
+    )
 
 
 def folder_digest(folder: Path) -> tuple[int, int, str]:
