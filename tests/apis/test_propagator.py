@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from tests.datasets.trees import make_davis, moving_squares
+from tests.datasets.trees import make_davis, make_vip, moving_squares, video_of
 from tests.models.common import SMALL_ARCH, build
 from tests.models.propagation.clip import moving_square
 from tests.models.propagation.clip import video as raw_video
 from tests.tools.test_train_cli import load_tool
 from videomac.apis import Propagator, load_encoder
+from videomac.datasets import VIPDataset
 from videomac.datasets.label_maps import object_palette, read_label_map
+from videomac.datasets.video_input import open_video
 from videomac.models.propagation import (
     FeatureExtractor,
     LabelPropagator,
@@ -136,6 +138,26 @@ def test_equals_the_tool(tmp_path: Path) -> None:
         for index, ids in enumerate(result.masks):
             path = tmp_path / 'run/predictions/dog' / f'{index:05d}.png'
             np.testing.assert_array_equal(ids, read_label_map(path))
+
+
+VIP = """
+_base_ = ['videomac::propagation/vip/videomac_resnet18_s8_vip.py']
+test_dataloader = dict(
+    dataset=dict(_delete_=True, type='VIPDataset', data_root='', size=(40, 40)))
+"""
+
+
+def test_inputs_are_those_of_the_data_set(tmp_path: Path) -> None:
+    """What a config leaves out is the default of its data set's class."""
+    root = make_vip(tmp_path / 'VIP', {'dog': moving_squares(3)})
+    (tmp_path / 'vip.py').write_text(VIP)
+    mine = Propagator.from_config(tmp_path / 'vip.py', device='cpu')
+    crw = propagator(preset='crw', size=(40, 40), round_resized=False)
+    want = video_of(VIPDataset(root, size=(40, 40))).inputs
+    clip = open_video(root / 'Images/dog')
+    for made in (mine, crw):
+        got = made._sample(clip, np.ones((48, 64), np.uint8), None, None).inputs
+        assert all(torch.equal(got[i], want[i]) for i in range(3))
 
 
 def test_backbones_of_all_kinds(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ import pytest
 from tests.datasets.broken import HTML
 from videomac.datasets import FramePairDataset, UnreadableVideoError, VideoFiles
 from videomac.datasets.sources import av_reader
+from videomac.datasets.sources.stated_size import stated_size
+from videomac.datasets.video_input import open_video
 
 av: Any = pytest.importorskip('av')
 pytest.importorskip('decord')
@@ -157,6 +159,18 @@ def test_cut_video_whose_index_is_whole(
     with suppress(UnreadableVideoError):
         last = source.read(video, [video.num_frames - 1])
         assert last.shape == (1, HEIGHT, WIDTH, 3)
+
+
+def test_a_codec_that_nobody_knows(tmp_path: Path) -> None:
+    path = write(tmp_path / 'clip.avi', range(0, 100, 10))
+    assert stated_size(str(path)) == (HEIGHT, WIDTH)
+    path.write_bytes(path.read_bytes().replace(b'FMP4', b'ZZQ4'))
+    assert stated_size(str(path)) is None
+    with pytest.raises(ValueError, match=r'clip\.avi. is no video that can be read'):
+        open_video(path)
+    if av_reader.can_decode():
+        with pytest.raises(UnreadableVideoError, match='does not know its codec'):
+            list(av_reader.decode_all(str(path)))
 
 
 def test_names_that_are_not_utf8(tmp_path: Path, messages: list[str]) -> None:

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ import pytest
 import torch
 from mmengine.dataset import BaseDataset
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from tests.datasets.media import FakeSource
 from videomac.datasets import FramePairDataset, VideoRecord
@@ -179,10 +180,105 @@ def test_the_loader_at_fault_is_told_among_several() -> None:
     assert len(list(other)) == 9
 
 
+class Numbers(Dataset[int]):
+    """Numbers, the second of which takes long; their files cannot be looked up."""
+
+    def __len__(self) -> int:
+        return 9
+
+    def __getitem__(self, index: int) -> int:
+        time.sleep(60 * (index == 1))
+        return index
+
+    def get_data_info(self, index: int) -> Any:
+        raise OSError('the list of files is gone')
+
+
+class BrokenOff:
+    """A batch whose worker dies while it is fetched, and ends a little later."""
+
+    worker: Any  # of the main process
+    reading: Any
+
+    def __init__(self, numbers: list[int]) -> None:
+        pass
+
+    def __reduce__(self) -> Any:
+        return BrokenOff.arrive, ()
+
+    @classmethod
+    def arrive(cls) -> None:
+        while not cls.reading.list():
+            time.sleep(0.01)
+        (reading,) = cls.reading.list()
+        threading.Timer(0.2, os.kill, (reading.pid, signal.SIGKILL)).start()
+        raise ConnectionResetError('by the worker')
+
+
+@pytest.mark.parametrize('told', [False, True])
+def test_worker_that_dies_while_a_batch_is_fetched(told: bool) -> None:
+    """Torch may look before it has ended, whether it is told of the end or not."""
+    if not told:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    numbers: DataLoader[Any] = DataLoader(
+        Numbers(), 1, num_workers=1, collate_fn=BrokenOff
+    )
+    assert watch(numbers)
+    BrokenOff.reading = numbers.dataset.reading  # type: ignore[attr-defined]
+    text = r'\(pid.*\nIt was reading\n  - for [0-9.]+ s: sample 1\n'
+    with pytest.raises(LostSampleError, match=text):
+        next(iter(numbers))
+
+
+def break_off(numbers: list[int]) -> list[int]:
+    if 5 in numbers:
+        raise ConnectionResetError('by the storage')
+    return numbers
+
+
+def test_connections_of_the_data_set_are_left_alone() -> None:
+    data: Any = range(8)
+    for workers in (0, 1):
+        numbers: DataLoader[Any] = DataLoader(
+            data, num_workers=workers, collate_fn=break_off
+        )
+        assert watch(numbers)
+        with pytest.raises(ConnectionResetError, match='by the storage'):
+            list(numbers)
+
+
+def slowly(numbers: list[Any]) -> int:
+    time.sleep(0.05)
+    return len(numbers)
+
+
+@pytest.mark.parametrize('watched', [False, True])
+def test_idle_worker_of_another_loader(watched: bool) -> None:
+    """The loader that happens to wait is not blamed for it."""
+    data = TensorDataset(torch.arange(100))
+    idle: Any = DataLoader(data, 50, num_workers=1, persistent_workers=True)
+    waiting: DataLoader[Any] = DataLoader(data, num_workers=1, collate_fn=slowly)
+    if watched:
+        watch(idle, 'val_dataloader')
+    watch(waiting)
+    assert len(list(idle)) == 2
+    (worker,) = idle._iterator._workers
+    batches = iter(waiting)
+    assert next(batches) == 1
+    threading.Timer(0.2, os.kill, (worker.pid, signal.SIGKILL)).start()
+    with pytest.raises(RuntimeError, match=f'{worker.pid}.* is killed') as caught:
+        list(batches)
+    assert isinstance(caught.value, LostSampleError) == watched
+    text = str(caught.value)
+    assert 'train_dataloader' not in text
+    assert ('fewer val_dataloader.num_workers' in text) == watched
+
+
 def test_whatever_an_index_is() -> None:
     data = TracedDataset({'a': 1, 2: 3})
     assert [data[key] for key in ('a', 2, Draw('a', 0).index)] == [1, 3, 1]
     assert data.describe(2) == 'sample 2'
+    assert TracedDataset(Numbers()).describe(3) == 'sample 3'
     held = TracedDataset(TensorDataset(torch.arange(3)))
     assert held[torch.tensor(1)] == (1,)
     held.transform = str

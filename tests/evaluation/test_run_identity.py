@@ -28,6 +28,7 @@ def test_all_settings_by_their_names() -> None:
         'model.topk': 5,
         'model.backbone.stage': -1,
         'dataset.type': 'DAVISDataset',
+        'dataset.round_resized': True,
         'dataset.data_root': str(Path.cwd() / 'data'),
         'checkpoint': 'none, seed 0',
     }
@@ -57,6 +58,19 @@ def test_what_changes_no_prediction_does_not_count(changes: dict[str, Any]) -> N
 )
 def test_what_changes_predictions_counts(changes: dict[str, Any]) -> None:
     assert identity(**changes) != identity()
+
+
+@pytest.mark.parametrize(
+    ('kind', 'rounds'), [('DAVISDataset', True), ('VIPDataset', False)]
+)
+def test_what_a_config_leaves_out_is_the_default_of_its_class(
+    kind: str, rounds: bool
+) -> None:
+    data = {**DATA, 'type': kind}
+    explicit = [
+        identity(dataset={**data, 'round_resized': each}) for each in (rounds, not rounds)
+    ]
+    assert identity(dataset=data) == explicit[0] != explicit[1]
 
 
 def test_a_checkpoint_is_its_content(tmp_path: Path) -> None:

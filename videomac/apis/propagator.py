@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..checkpoints.encoder_part import encoder_part
 from ..checkpoints.weights import load_weights
+from ..datasets.input_settings import InputSettings
 from ..datasets.network_frames import network_size, network_tensor
 from ..datasets.propagation_base import IMAGENET_MEAN, IMAGENET_STD
 from ..datasets.propagation_sample import PropagationVideo
@@ -41,13 +42,12 @@ LOADING = ('pretrained', 'checkpoint_path', 'weights')
 class _Inputs:
     """Frames as the network takes them, see :class:`FrameTensors`."""
 
-    def __init__(
-        self, frames: Frames, size: tuple[int, int], pixels: Any, round_resized: bool
-    ) -> None:
+    def __init__(self, frames: Frames, settings: InputSettings) -> None:
         self.frames = frames
-        self.size = size
-        self.round_resized = round_resized
-        self.mean, self.std = (np.array(each, np.float32) for each in pixels)
+        self.size = network_size(frames.size, settings.size, settings.multiple)
+        self.mean = np.array(settings.mean, np.float32)
+        self.std = np.array(settings.std, np.float32)
+        self.round_resized = settings.round_resized
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -73,6 +73,8 @@ class Propagator:
         size: Short side of the network's input in pixels, or height and width; None for
             that of the frames. Masks and points are of the frames' own size in any case.
         multiple: Pixels, to a multiple of which the long side is floored.
+        round_resized: Whether resized frames are rounded to 8 bits, as DINO's and VFS's
+            code does; CRW's does not, whose ``preset`` leaves the input as it is, too.
         device: Where to compute [a GPU if there is one].
         settings: Whatever else :class:`LabelPropagator` takes: ``topk``, ``radius``
             (cells of the window, None for no window), ``window``, ``previous``,
@@ -80,6 +82,7 @@ class Propagator:
 
     Attributes:
         model: The :class:`LabelPropagator`.
+        input: How frames become its input, an :class:`InputSettings`.
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
@@ -97,11 +100,12 @@ class Propagator:
         stride: int | None = 8,
         size: int | Sequence[int] | None = 480,
         multiple: int = 64,
+        round_resized: bool = True,
         device: str | torch.device | None = None,
         **settings: Any,
     ) -> None:
         usable_device(device)  # raises now rather than after loading
-        network, pixels = _network(backbone, checkpoint)
+        network, (mean, std) = _network(backbone, checkpoint)
         try:
             with DefaultScope.overwrite_default_scope('videomac'):
                 features = FeatureExtractor(
@@ -112,10 +116,8 @@ class Propagator:
                 raise
             hint = "stride=None leaves the network's own"
             raise ValueError(f'{error}. Give another stride; {hint}') from error
-        self._set(LabelPropagator(features, preset, **settings), device)
-        network_size((1, 1), size, multiple)  # raises now rather than at a video
-        self.size, self.multiple, self.pixels = size, multiple, pixels
-        self.round_resized = True
+        model = LabelPropagator(features, preset, **settings)
+        self._set(model, InputSettings(size, multiple, mean, std, round_resized), device)
 
     @classmethod
     def from_config(
@@ -158,16 +160,17 @@ class Propagator:
             built = build_network(model)
         assert isinstance(built, LabelPropagator)
         self = cls.__new__(cls)
-        self._set(built, device)
-        data = config.test_dataloader.dataset
-        self.size, self.multiple = data.get('size'), data.get('multiple', 1)
-        mean, std = data.get('mean', IMAGENET_MEAN), data.get('std', IMAGENET_STD)
-        self.pixels = tuple(mean), tuple(std)
-        self.round_resized = data.get('round_resized', True)
+        self._set(built, InputSettings.of(config.test_dataloader.dataset), device)
         return self
 
-    def _set(self, model: LabelPropagator, device: str | torch.device | None) -> None:
+    def _set(
+        self,
+        model: LabelPropagator,
+        settings: InputSettings,
+        device: str | torch.device | None,
+    ) -> None:
         self.model = model.to(usable_device(device)).eval()
+        self.input = settings
 
     def __call__(
         self,
@@ -255,8 +258,7 @@ class Propagator:
             raise ValueError('later_masks go with first_mask, not with points')
         else:
             labels = dict(points=check_points(points, clip.size).T.copy())
-        size = network_size(clip.size, self.size, self.multiple)
-        inputs = _Inputs(clip, size, self.pixels, self.round_resized)
+        inputs = _Inputs(clip, self.input)
         names = [f'{index:05d}' for index in range(len(clip))]
         return PropagationVideo(clip.name, names, inputs, clip.size, **labels)
 

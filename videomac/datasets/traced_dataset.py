@@ -40,9 +40,10 @@ class TracedDataset(DatasetProxy):
     def describe(self, index: int) -> str:
         """Name a sample and, where the data set knows it, its file."""
         text = f'sample {index}'
-        find = getattr(self.dataset, 'get_data_info', None)  # of mmengine's data sets
         try:
-            path = find(index)['img_path'] if find is not None else None
-        except (KeyError, IndexError, TypeError):  # pictures in memory, say
-            path = None
-        return printable(f'{text} ({path})') if path else text
+            path = self.dataset.get_data_info(index)['img_path']
+            return printable(f'{text} ({path})') if path else text
+        except Exception:
+            # Only data sets of mmengine have the method, and not all of these a path.
+            # Whatever it raises must not take the place of the error that is told here.
+            return text

@@ -7,6 +7,7 @@ import signal
 import threading
 import weakref
 from collections.abc import Iterator
+from multiprocessing.connection import wait
 from types import FrameType
 from typing import Any
 
@@ -22,7 +23,9 @@ __all__ = ['LOADER_TIMEOUT', 'LostSampleError', 'WatchedLoader', 'watch']
 LOADER_TIMEOUT = 300
 
 _SHOWN = 4
+_WAIT = 2.0  # seconds; a worker whose connections are gone ends well before
 _OURS = re.compile('DataLoader (worker|timed out)')
+_PIDS = re.compile(r'pid(?:\(s\))? ([\d, ]+)')
 _ADVICE = (
     ('timed out', 'If the files are slow rather than broken, raise {loader}.timeout'),
     ('Killed', 'It may have run out of memory: set fewer {loader}.num_workers'),
@@ -49,10 +52,27 @@ class WatchedLoader(DataLoader[Any]):
     def __iter__(self) -> Any:
         """Iterate as torch's loader does."""
         batches = super().__iter__()
-        if self.num_workers and not getattr(self, '_handler_set', False):
-            self._handler_set = True
-            _name_in_handler(self)
+        if self.num_workers:
+            if not hasattr(self, '_passes'):
+                self._passes: weakref.WeakSet[Any] = weakref.WeakSet()
+                _name_in_handler(self)
+            self._passes.add(batches)
         return _naming(batches, self)
+
+    def concerns(self, error: RuntimeError) -> bool:
+        """Whether an error of torch is about workers of this loader.
+
+        Torch tells of all workers that end, and tells it whichever loader is read.
+        """
+        text = str(error)
+        if isinstance(error, LostSampleError) or not _OURS.match(text):
+            return False
+        workers = (each._workers for each in getattr(self, '_passes', ()))
+        pids = {worker.pid for each in workers for worker in each}
+        # While a pass begins there are workers that read, but no pass yet.
+        dataset: Any = self.dataset
+        pids |= {reading.pid for reading in dataset.reading.list()}
+        return 'timed out' in text or not pids.isdisjoint(_pids(text))
 
 
 def watch(loader: Any, key: str = 'train_dataloader') -> bool:
@@ -83,8 +103,29 @@ def _naming(batches: Iterator[Any], loader: WatchedLoader) -> Iterator[Any]:
         except StopIteration:
             return
         except RuntimeError as error:
+            if not loader.concerns(error):
+                raise
             raise _named(error, loader) from error
+        except (EOFError, ConnectionError) as error:
+            lost = _ended_with(batches)
+            if lost is None:
+                raise
+            raise _named(lost, loader) from error
         yield batch
+
+
+def _ended_with(batches: Any) -> RuntimeError | None:
+    """Tell, as torch does, of the workers that a connection broke off with, if any.
+
+    A worker that dies while a batch of it is fetched has closed its connections, but
+    torch may look before it has ended.
+    """
+    workers = {worker.sentinel: worker for worker in getattr(batches, '_workers', ())}
+    ended = wait(list(workers), _WAIT) if workers else []
+    if not ended:
+        return None
+    pids = ', '.join(str(workers[each].pid) for each in ended)
+    return RuntimeError(f'DataLoader worker (pid(s) {pids}) exited unexpectedly')
 
 
 def _name_in_handler(loader: WatchedLoader) -> None:
@@ -102,8 +143,7 @@ def _name_in_handler(loader: WatchedLoader) -> None:
             handler(signum, frame)
         except RuntimeError as error:
             alive = known()
-            # The worker may be that of another loader.
-            if alive is None or not _readings(str(error), alive.dataset):
+            if alive is None or not alive.concerns(error):
                 raise
             raise _named(error, alive) from error
 
@@ -115,19 +155,23 @@ def _readings(text: str, dataset: Any) -> list[Reading]:
     readings: list[Reading] = dataset.reading.list()
     if 'timed out' in text:
         return readings
-    pids = {int(number) for number in re.findall(r'\d+', text)}
+    pids = _pids(text)
     return [reading for reading in readings if reading.pid in pids]
 
 
-def _named(error: RuntimeError, loader: WatchedLoader) -> RuntimeError:
-    """Add the samples to an error about a lost worker; other errors stay."""
+def _pids(text: str) -> set[int]:
+    """Which processes an error of torch is about."""
+    listed = _PIDS.search(text)
+    return {int(number) for number in listed[1].split(',')} if listed else set()
+
+
+def _named(error: RuntimeError, loader: WatchedLoader) -> LostSampleError:
+    """Add the samples to an error about a lost worker."""
     text = str(error)
-    if isinstance(error, LostSampleError) or not _OURS.match(text):
-        return error
     cause = error.__cause__
     if isinstance(cause, LostSampleError):
         return LostSampleError(str(cause))
-    if isinstance(cause, RuntimeError) and _OURS.match(str(cause)):
+    if isinstance(cause, RuntimeError) and loader.concerns(cause):
         text = str(cause)  # tells what killed it
     dataset: Any = loader.dataset
     lines = [

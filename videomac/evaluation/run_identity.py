@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from videomac.checkpoints.stored_config import LOADING
+from videomac.datasets.input_settings import InputSettings
 from videomac.models.random_weights import untrained
 from videomac.version import __version__
 
@@ -41,7 +42,9 @@ def run_identity(
     Raises:
         FileNotFoundError: There is no such checkpoint.
     """
-    settings = _flatten({'model': model, 'dataset': dataset})
+    # Configs need not say it, and its default has changed.
+    rounds = {'round_resized': InputSettings.of(dataset).round_resized}
+    settings = _flatten({'model': model, 'dataset': {**rounds, **dataset}})
     for name in (*NEUTRAL, 'model.backbone.checkpoint'):
         settings.pop(name, None)
     identity = {name: _by_content(value, name) for name, value in settings.items()}

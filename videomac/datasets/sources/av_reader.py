@@ -205,6 +205,8 @@ def _whole(container: Any) -> Iterator[Any]:
     stream = container.streams.best('video')
     if stream is None:
         raise ValueError('holds no video')
+    if stream.codec_context is None:
+        raise ValueError('PyAV does not know its codec')
     stream.codec_context.thread_type = 'NONE'  # many videos are decoded side by side
     for packet in container.demux(stream):
         frames = packet.decode()

@@ -39,4 +39,6 @@ def stated_size(path: str) -> tuple[int, int] | None:
             size = (stream.height, stream.width) if stream else (0, 0)
     except (UnreadableVideoError, av.FFmpegError, ValueError):
         return None
+    except AttributeError:  # streams of a codec that PyAV lacks have no height
+        return None
     return size if all(size) else None
