@@ -224,6 +224,23 @@ def test_an_encoder_with_unequal_strides_is_refused() -> None:
         latent_shape(Flat(), backend, 32)
 
 
+@pytest.mark.parametrize('backend', ['PatchSparse', 'MaskedDense'])
+def test_encoders_that_take_no_single_cell(backend: str) -> None:
+    """On images of usual sizes they work."""
+    encoder = nn.Sequential(
+        nn.Conv2d(3, 6, 4, 4),
+        nn.BatchNorm2d(6, track_running_stats=False),
+        nn.Conv2d(6, 5, 7, 2, padding=3, padding_mode='reflect'),
+    )
+    encoder.train()
+    made = MODELS.build(dict(type=backend))
+    assert latent_shape(encoder, made, 8) == (5, 8)
+    assert encoder.training
+    broken = nn.Sequential(nn.Conv2d(3, 6, 4, 4), nn.Conv2d(7, 5, 2, 2))
+    with pytest.raises((RuntimeError, ValueError), match=r'\[1, 6, 2, 2\]|6.*7|7.*6'):
+        latent_shape(broken, made, 8)
+
+
 @pytest.mark.parametrize(('patch_size', 'image'), [(32, 224), (64, 128), (96, 192)])
 def test_widths_and_strides_follow_from_encoder_and_patch(
     patch_size: int, image: int

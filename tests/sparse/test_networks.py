@@ -22,7 +22,13 @@ from tests.sparse.networks import (
     images,
     ragged,
 )
-from videomac.sparse import MaskedDense, PatchGrid, PatchSparse, SparseBackend
+from videomac.sparse import (
+    MaskedDense,
+    PatchGrid,
+    PatchSparse,
+    SparseBackend,
+    UnsupportedOperationError,
+)
 
 BACKENDS: tuple[SparseBackend, ...] = (PatchSparse(), MaskedDense())
 every = pytest.mark.parametrize('name', NETWORKS)
@@ -243,24 +249,32 @@ def test_several_feature_maps(backend: SparseBackend) -> None:
 class OwnCheckpointing(nn.Module):
     """A network that checkpoints by a name imported early, as timm's networks do."""
 
-    def __init__(self, final: bool) -> None:
+    def __init__(self, final: bool, reentrant: bool) -> None:
         super().__init__()
+        self.reentrant = reentrant
+        self.scale = nn.Parameter(torch.full((8, 1, 1), 1.5))
         self.stem = nn.Conv2d(3, 8, 4, 4)
         self.block = nn.Conv2d(8, 8, 3, 1, 1)
         self.final = nn.Conv2d(8, 8, 1) if final else nn.Identity()
         self.checkpoint: Any = torch.utils.checkpoint.checkpoint
 
     def forward(self, x: Any) -> Any:
-        """Run the block in a reentrant checkpoint."""
-        return self.final(self.checkpoint(self.block, self.stem(x), use_reentrant=True))
+        """Run the block in a checkpoint."""
+        x = self.stem(x) * self.scale  # what is put off, not to be done in one run only
+        x = self.checkpoint(self._forward, x, use_reentrant=self.reentrant)
+        return self.final(x)
+
+    def _forward(self, x: Any) -> Any:
+        return self.block(x).sigmoid()
 
 
 @backends
+@pytest.mark.parametrize('reentrant', [False, True])
 @pytest.mark.parametrize('final', [False, True])
 def test_early_imported_checkpointing_keeps_the_gradient(
-    backend: SparseBackend, final: bool
+    backend: SparseBackend, final: bool, reentrant: bool
 ) -> None:
-    network = OwnCheckpointing(final).double()
+    network = OwnCheckpointing(final, reentrant).double()
     backend.encode(network, images(), ragged()).sum().backward()
     got = {n: p.grad for n, p in network.named_parameters()}
     network.zero_grad()
@@ -269,6 +283,45 @@ def test_early_imported_checkpointing_keeps_the_gradient(
     for name, parameter in network.named_parameters():
         assert got[name] is not None, name
         torch.testing.assert_close(got[name], parameter.grad)
+
+
+class _Swish(torch.autograd.Function):
+    """As networks have it that save memory."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(x)
+        return x * x.sigmoid()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        (x,) = ctx.saved_tensors
+        return grads[0] * (x.sigmoid() * (1 + x * (1 - x.sigmoid())))
+
+
+class Swish(nn.Module):
+    def forward(self, x: Any) -> Any:
+        return _Swish.apply(x)
+
+
+@backends
+def test_autograd_functions_of_a_network(backend: SparseBackend) -> None:
+    """Refused on maps, whose gradient they would lose; tensors may pass."""
+    network = nn.Sequential(nn.Conv2d(3, 4, 4, 4), Swish(), nn.Conv2d(4, 4, 1)).double()
+    with pytest.raises(UnsupportedOperationError, match=r"'_Swish\.apply'.* in 1 \(Swi"):
+        backend.encode(network, images(), ragged())
+    value = torch.ones(2, requires_grad=True)
+    Swish()(value).sum().backward()
+    assert value.grad is not None
+
+    class Gated(nn.Conv2d):
+        def forward(self, x: Any) -> Any:
+            return super().forward(x) * Swish()(self.bias)[:, None, None]
+
+    gated = Gated(3, 4, 4, 4).double()
+    backend.encode(gated, images(), ragged()).sum().backward()
+    assert gated.bias is not None
+    assert gated.bias.grad is not None
 
 
 @backends

@@ -57,8 +57,9 @@ class FramesDataPreprocessor(BaseDataPreprocessor):
             training: Without effect.
 
         Returns:
-            ``inputs``, float32 ``[B, T, 3, H, W]``, ``(frames - mean) / std``, on the
-            device, and ``data_samples`` (None if there were none).
+            ``inputs``, ``[B, T, 3, H, W]``, ``(frames - mean) / std``, on the device,
+            float32, or float64 if the model is, and ``data_samples`` (None if there
+            were none).
 
         Raises:
             TypeError: The frames are not uint8.
@@ -78,7 +79,9 @@ class FramesDataPreprocessor(BaseDataPreprocessor):
                 f'inputs must be uint8 in 0..255, got {inputs.dtype}; leave scaling and '
                 'normalisation out of the pipeline'
             )
-        frames = self.cast_data(inputs).float()
+        # Not the type of mean and std: of half precision it is too coarse for pixels.
+        double = self.mean.dtype == torch.float64
+        frames = self.cast_data(inputs).to(torch.float64 if double else torch.float32)
         return {
             'inputs': frames.sub_(self.mean).div_(self.std),
             'data_samples': self.cast_data(data.get('data_samples')),

@@ -25,6 +25,21 @@ RECONSTRUCTION = dict(type='MaskedReconstructionLoss', norm_pix=True)
 CONSISTENCY = dict(type='ReconstructionConsistencyLoss', weight=1.0)
 
 
+#: Patches a side of the trial of an encoder that takes no single patch.
+PATCHES = 8
+
+
+def _trial(
+    encoder: nn.Module, sparse: SparseBackend, patch_size: int, side: int
+) -> torch.Size:
+    """Channels, rows and columns of the latent of side x side patches, all visible."""
+    parameter = next(encoder.parameters(), torch.empty(0))
+    pixels = side * patch_size
+    grid = PatchGrid.full(1, (pixels, pixels), patch_size, parameter.device)
+    images = torch.zeros(1, 3, pixels, pixels, device=parameter.device)
+    return sparse.encode(encoder, images.to(parameter.dtype), grid).shape[1:]
+
+
 @torch.no_grad()
 def latent_shape(
     encoder: nn.Module, sparse: SparseBackend, patch_size: int
@@ -38,13 +53,20 @@ def latent_shape(
         ValueError: If a patch shrinks below one cell, or more in one direction than in
             the other.
     """
-    training, parameter = encoder.training, next(encoder.parameters(), torch.empty(0))
-    grid = PatchGrid.full(1, (patch_size, patch_size), patch_size, parameter.device)
+    training = encoder.training
     encoder.eval()
-    images = torch.zeros(1, 3, patch_size, patch_size, device=parameter.device)
-    latent = sparse.encode(encoder, images.to(parameter.dtype), grid)
+    try:
+        channels, rows, cols = _trial(encoder, sparse, patch_size, 1)
+    except NotImplementedError:  # of sparse maps, whatever their size
+        raise
+    except (RuntimeError, ValueError) as error:
+        # Some layers take no map of one cell, such as convolutions padded by reflection.
+        try:
+            channels, *cells = _trial(encoder, sparse, patch_size, PATCHES)
+        except (RuntimeError, ValueError):
+            raise error from None
+        rows, cols = (side // PATCHES for side in cells)
     encoder.train(training)
-    _, channels, rows, cols = latent.shape
     if rows != cols:
         raise ValueError(
             f'{type(encoder).__name__} makes {rows} rows and {cols} columns of cells of '

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -58,10 +59,13 @@ class Affine:
         scale: Factor of each channel, of all samples or of each, shape [1 or B, 1, 1, C];
             None for 1.
         shift: Offset of each channel in the same form; None for 0.
+        with_graph: Whether autograd was on when it was put off. So it is when it is
+            computed, whoever is the first to read the values.
     """
 
     scale: Tensor | None = None
     shift: Tensor | None = None
+    with_graph: bool = field(default_factory=torch.is_grad_enabled)
 
     def dtype(self, values: Tensor) -> torch.dtype:
         """Type of the result."""
@@ -91,6 +95,13 @@ class Affine:
 
     def apply(self, values: Tensor, grid: PatchGrid) -> Tensor:
         """Compute the result for visible patches of shape [N, h, w, C]."""
+        with contextlib.ExitStack() as modes:
+            if self.with_graph != torch.is_grad_enabled():
+                modes.enter_context(torch.inference_mode(False))
+                modes.enter_context(torch.set_grad_enabled(self.with_graph))
+            return self._apply(values, grid)
+
+    def _apply(self, values: Tensor, grid: PatchGrid) -> Tensor:
         scale, shift, cells = self.scale, self.shift, values.flatten(1, 2)
         if any(p is not None and p.shape[0] > 1 for p in (scale, shift)):
             if grid.per_sample is not None:

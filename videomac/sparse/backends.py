@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..registry import MODELS
 from . import masked_ops, ops, view_ops  # noqa: F401  (they fill the tables)
+from .autograd_functions import refuse_autograd_functions
 from .checkpointing import checkpoint_sparse_maps
 from .masked_tensor import MaskedTensor
 from .minkowski import MinkowskiMap, load_engine
@@ -74,7 +75,7 @@ class SparseBackend(ABC):
     @staticmethod
     def _run(encoder: nn.Module, x: SparseMap) -> Any:
         """Run the encoder; where an operation fails say in which of its modules."""
-        with checkpoint_sparse_maps(), sync_batch_norms():
+        with checkpoint_sparse_maps(), sync_batch_norms(), refuse_autograd_functions():
             try:
                 return encoder(x)
             except (UnsupportedOperationError, ValueError) as error:

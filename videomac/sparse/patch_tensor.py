@@ -54,6 +54,14 @@ class PatchTensor(SparseMap):
         self.values = data
         self.pending = IDENTITY
 
+    def settle(self) -> None:
+        """Compute now what was put off while autograd was on and is off, or the reverse.
+
+        What comes next is put off in another way, and cannot be done together with it.
+        """
+        if self.pending.with_graph != torch.is_grad_enabled():
+            self.data  # noqa: B018  (reading it computes it)
+
     def with_pending(self, pending: Affine) -> PatchTensor:
         """Make a map of the same values to which something else is still to be done."""
         return PatchTensor(self.values, self.grid, self.channels_last, pending)

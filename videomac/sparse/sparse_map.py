@@ -215,6 +215,14 @@ class SparseMap(TensorFace):
         """Make an ordinary tensor of the same type on the same device."""
         return self.data.new_empty(*args, **kwargs)
 
+    def new_full(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Make an ordinary filled tensor of the same type and device."""
+        return self.data.new_full(*args, **kwargs)
+
+    def new_ones(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Make an ordinary tensor of ones of the same type and device."""
+        return self.data.new_ones(*args, **kwargs)
+
     def new_tensor(self, *args: Any, **kwargs: Any) -> Tensor:
         """Make an ordinary tensor of the same type on the same device."""
         return self.data.new_tensor(*args, **kwargs)

@@ -32,6 +32,9 @@ def _channels(x: PatchTensor, other: Any) -> Tensor | None:
 
 
 def _ordered(first: Any, second: Any) -> tuple[PatchTensor, Any]:
+    for operand in (first, second):
+        if isinstance(operand, PatchTensor):
+            operand.settle()
     return (first, second) if isinstance(first, PatchTensor) else (second, first)
 
 
