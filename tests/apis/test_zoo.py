@@ -6,11 +6,12 @@ import logging
 import shutil
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from videomac.apis import get_model, list_models
+from videomac.apis import Propagator, get_model, list_models
 from videomac.apis.zoo import model_config
 from videomac.models import FeatureExtractor, LabelPropagator, VideoMAC
 from videomac.models.propagation import PropagationSettings
@@ -193,6 +194,43 @@ def test_published_weights_of_an_installation(
         get_model('finetune/demo', pretrained=True)
 
 
+PROPAGATION = 'propagation/davis2017/mini_convnextv2-atto_s8_davis2017'
+
+
+@pytest.mark.parametrize('name', ['videomac/demo', PROPAGATION])
+def test_options_that_would_change_nothing(name: str) -> None:
+    """Refused with the place that is meant, as on the command line."""
+    builders: list[Any] = [get_model]
+    key, meant = 'masking.ratio', 'model.masking.ratio'
+    if name == PROPAGATION:
+        builders += [Propagator.from_config]
+        key, meant = 'backbone.type', 'model.backbone.type'
+    for build in builders:
+        with pytest.raises(ValueError, match=rf'^{key}: nothing reads') as caught:
+            build(name, options={key: 0.5})
+        assert 'Did you mean ' in str(caught.value)
+        assert meant in str(caught.value)
+        assert 'print_config.py' not in str(caught.value)
+        with pytest.raises(ValueError, match='does not fit the config'):
+            build(name, options={'model.type.name': 1})
+
+
+def test_options_arrive(capfd: pytest.CaptureFixture[str]) -> None:
+    model: Any = get_model('videomac/demo', options={'model.masking.ratio': 0.5})
+    assert model.masking.ratio == 0.5
+    capfd.readouterr()
+    options = {'model.topk': 3, 'test_dataloader.dataset.size': 96}
+    made = Propagator.from_config(PROPAGATION, 'none', options=options)
+    assert (made.model.settings.topk, made.input.size) == (3, 96)
+    assert ''.join(capfd.readouterr()) == ''
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU')
+def test_a_device_that_is_not_there() -> None:
+    with pytest.raises(ValueError, match='cuda'):
+        get_model('videomac/demo', device='cuda')
+
+
 def test_unknown_names() -> None:
     with pytest.raises(ValueError, match=r'mean: .*videomac_resnet50_8xb64-coslr-100e'):
         get_model('videomac_resnet50_8xb64-coslr-100e_ytvoz')
@@ -208,8 +246,7 @@ def test_unknown_names() -> None:
 
 def test_another_preset_replaces_all_of_the_old() -> None:
     """As on the command line of tools/test.py."""
-    name = 'propagation/davis2017/mini_convnextv2-atto_s8_davis2017'
     changes = {'model.preset': 'crw', 'model.topk': 3}
-    model = get_model(name, options=changes)
+    model = get_model(PROPAGATION, options=changes)
     assert model.settings == PropagationSettings.preset('crw', topk=3)
-    assert get_model(name).settings == PropagationSettings.preset('dino')
+    assert get_model(PROPAGATION).settings == PropagationSettings.preset('dino')

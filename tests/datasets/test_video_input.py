@@ -68,6 +68,16 @@ def test_choosing_frames(part: slice, data: st.DataObject) -> None:
             open_video(VIDEO, part)
 
 
+@pytest.mark.parametrize('frames', [[True, False, True], [0.0, 1.0], 3, '12'])
+def test_frames_that_are_no_numbers(frames: Any) -> None:
+    with pytest.raises(ValueError, match='frames must be a slice or a sequence'):
+        open_video(VIDEO, frames)
+    numbers: Any = np.array([2, 0])
+    np.testing.assert_array_equal(
+        np.stack(list(open_video(VIDEO, numbers))), VIDEO[numbers]
+    )
+
+
 def test_video_files() -> None:
     path = sample_video('carphone_pristine.mp4')
     source = VideoFiles(paths=[str(path)])

@@ -36,3 +36,15 @@ def test_length_and_rates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         tool.main([config, '--samples', '0'])
     with pytest.raises(SystemExit, match=r'must end in one of \.png'):
         tool.main([*args[:-1], str(tmp_path / 'x.jpg')])
+
+
+def test_configs_that_train_nothing(tmp_path: Path) -> None:
+    mini = 'propagation/davis2017/mini_convnextv2-atto_s8_davis2017.py'
+    with pytest.raises(SystemExit, match='base_batch_size'):
+        tool.main([mini, '--auto-scale-lr'])
+    with pytest.raises(SystemExit, match=r'max_iters must be at least 1, got 0'):
+        tool.main(['videomac/demo.py', '--cfg-options', 'train_cfg.max_iters=0'])
+    wrong = tmp_path / 'tool.py'
+    wrong.write_text('def main():\n    return 1\n\n\nraise RuntimeError("not now")\n')
+    with pytest.raises(SystemExit, match=r"\.py' cannot be read as a config.*not now"):
+        tool.main([str(wrong)])

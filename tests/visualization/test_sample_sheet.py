@@ -199,6 +199,8 @@ def test_tool(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     for args, message in (
         (['--indices', '99'], 'sample 99 of 4 does not exist'),
         (['--number', '0'], '--number must be at least 1'),
+        (['--indices', '1', '-1'], '--indices must be at least 0, got -1'),
+        (['--seed', '-1'], '--seed must be at least 0'),
         (['--videos', 'no/such.mp4'], r'no/such\.mp4'),
     ):
         with pytest.raises(SystemExit, match=f'browse_dataset.py: .*{message}'):

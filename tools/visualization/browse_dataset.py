@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from videomac.datasets import FramePairDataset, UnreadableVideoError
 from videomac.registry import DATASETS, MODELS
-from videomac.utils import CfgOptions, find_config, merge_options
+from videomac.utils import CfgOptions, merge_options, read_config
 from videomac.utils.quiet import quiet_log
 from videomac.visualization import save_image
 from videomac.visualization.sample_sheet import sample_sheet, training_samples
@@ -40,9 +39,14 @@ def draw(args: argparse.Namespace) -> str:
     Returns:
         What there is to say.
     """
-    if args.number < 1:
-        raise ValueError(f'--number must be at least 1, got {args.number}')
-    cfg = Config.fromfile(find_config(args.config))
+    for name, value, least in (
+        ('number', args.number, 1),
+        ('seed', args.seed, 0),
+        ('indices', min(args.indices or [0]), 0),
+    ):
+        if value < least:
+            raise ValueError(f'--{name} must be at least {least}, got {value}')
+    cfg = read_config(args.config)
     merge_options(cfg, args.cfg_options)
     settings: Any = (cfg.get('train_dataloader') or {}).get('dataset') or {}
     if args.videos:

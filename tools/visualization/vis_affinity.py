@@ -19,7 +19,7 @@ from videomac.datasets.sources.images import read_image
 from videomac.models.propagation import FeatureExtractor
 from videomac.models.random_weights import choose_weights, untrained
 from videomac.registry import MODELS
-from videomac.utils import CfgOptions, find_config, merge_options
+from videomac.utils import CfgOptions, merge_options, read_config
 from videomac.utils.devices import usable_device
 from videomac.utils.quiet import quiet_log
 from videomac.visualization import affinity_sheet, save_image
@@ -132,7 +132,7 @@ def draw(args: argparse.Namespace) -> str:
         What there is to say.
     """
     device = usable_device(args.device)
-    cfg = Config.fromfile(find_config(args.config))
+    cfg = read_config(args.config)
     merge_options(cfg, args.cfg_options)
     paths = (args.frame1, args.frame2)
     first, second = (read_image(path) for path in paths)

@@ -12,7 +12,7 @@ from mmengine.registry import DefaultScope
 from videomac.engine import learning_rate_ratio
 from videomac.engine.schedules import batches_per_epoch, schedules
 from videomac.registry import DATASETS
-from videomac.utils import CfgOptions, find_config, merge_options
+from videomac.utils import CfgOptions, merge_options, read_config
 from videomac.visualization.schedules import plot_schedules
 
 QUIET = 2.0  # seconds before progress is shown
@@ -74,10 +74,11 @@ def draw(args: argparse.Namespace) -> str:
     """
     if args.gpus < 1 or (args.samples is not None and args.samples < 1):
         raise ValueError('--gpus and --samples must be at least 1')
-    cfg = Config.fromfile(find_config(args.config))
+    cfg = read_config(args.config)
     merge_options(cfg, args.cfg_options)
     if args.auto_scale_lr:
-        cfg.optim_wrapper.optimizer.lr *= learning_rate_ratio(cfg, args.gpus)
+        ratio = learning_rate_ratio(cfg, args.gpus)  # says if there is none to scale
+        cfg.optim_wrapper.optimizer.lr *= ratio
     epoch = epoch_length(cfg, args.samples, args.gpus)
     found = schedules(cfg, epoch, Line())
     plot_schedules(found, args.out)

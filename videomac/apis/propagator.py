@@ -24,6 +24,8 @@ from ..models.propagation import FeatureExtractor, LabelPropagator
 from ..models.propagation.settings import drop_old_preset
 from ..models.random_weights import choose_weights
 from ..utils.devices import usable_device
+from ..utils.options import change_config
+from ..utils.quiet import quiet_log
 from ..utils.randomness import seeded
 from .build import build_network
 from .checkpoint import load_encoder
@@ -140,7 +142,8 @@ class Propagator:
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If there is no such config or device, or it is of another kind.
+            ValueError: If there is no such config or device, it is of another kind, or
+                an option would change nothing.
         """
         usable_device(device)
         config = model_config(name)
@@ -151,12 +154,13 @@ class Propagator:
                 'them. For a pre-training run give its checkpoint, Propagator(path)'
             )
         drop_old_preset(config.model, changes)
-        config.merge_from_dict(changes)
+        change_config(config, changes)
         model: Any = config.model
         if checkpoint is not None:
             weights = os.fspath(checkpoint)
             model['backbone'] = choose_weights(model['backbone'], weights)
-        with seeded(config.get('randomness', {}).get('seed') or 0):
+        seed = config.get('randomness', {}).get('seed') or 0
+        with seeded(seed), quiet_log():  # mmengine reports every parameter
             built = build_network(model)
         assert isinstance(built, LabelPropagator)
         self = cls.__new__(cls)

@@ -20,8 +20,11 @@ from ..checkpoints.released_layout import convert_released
 from ..checkpoints.weights import misfits_when_loaded, read_state, refuse_misfits
 from ..models.propagation.settings import drop_old_preset
 from ..utils import CONFIG_SUFFIXES, configs_root, find_config
+from ..utils.devices import usable_device
 from ..utils.model_index import IndexedModel, indexed_models
+from ..utils.options import change_config
 from ..utils.quiet import quiet_log
+from ..utils.read_config import read_config
 from .build import build_network
 
 __all__ = ['fill_model', 'get_model', 'list_models', 'model_config']
@@ -98,20 +101,7 @@ def model_config(name: str | os.PathLike[str]) -> Config:
         ValueError: If there is no such model, naming similar ones, or the file is no
             config.
     """
-    return _parse(_find(name).config)
-
-
-def _parse(path: Path) -> Config:
-    """Read a config file; what goes wrong in it is a ValueError that names the file."""
-    try:
-        return Config.fromfile(path)
-    except OSError:  # says which file, a base for example
-        raise
-    except Exception as error:  # whatever the code of a config raises
-        text = ' '.join(f'{type(error).__name__}: {error}'.split())
-        raise ValueError(
-            f"'{path}' cannot be read as a config, which gives names to values: {text}"
-        ) from error
+    return read_config(_find(name).config)
 
 
 def _find(name: str | os.PathLike[str]) -> _Entry:
@@ -159,15 +149,16 @@ def get_model(
 
     Raises:
         FileNotFoundError: If there is no such config or checkpoint.
-        ValueError: If there is no such model, the file is no config, no weights are
-            published, or they do not fit.
+        ValueError: If there is no such model or device, the file is no config, an option
+            would change nothing, no weights are published, or they do not fit.
     """
+    usable_device(device)  # raises now rather than after loading
     entry = _find(name)
-    config = _parse(entry.config)
+    config = read_config(entry.config)
     if not isinstance(config.get('model'), dict):
         raise ValueError(f"the config '{entry.config}' has no model")
     drop_old_preset(config.model, options or {})
-    config.merge_from_dict(dict(options or {}))
+    change_config(config, options)
     model: Any = config.model
     checkpoint = None if isinstance(pretrained, bool) else os.fspath(pretrained)
     if pretrained is True:
@@ -180,7 +171,8 @@ def get_model(
     if model.get('type') == 'LabelPropagator':
         if checkpoint is not None:
             model['backbone']['checkpoint'] = checkpoint
-        return build_network(model).to(device).eval()
+        with quiet_log():  # mmengine reports every parameter
+            return build_network(model).to(device).eval()
     return fill_model(_without_loading(model), checkpoint).to(device).eval()
 
 

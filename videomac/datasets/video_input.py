@@ -34,6 +34,7 @@ class Frames(Sequence[Picture]):
         name: Name of the video.
         read: Decodes frame ``index``.
         indices: The frames to take, in order.
+        files: The files that they come from, all of a folder; none for arrays.
 
     Attributes:
         size: Height and width in pixels.
@@ -43,12 +44,17 @@ class Frames(Sequence[Picture]):
     """
 
     def __init__(
-        self, name: str, read: Callable[[int], Picture], indices: Sequence[int]
+        self,
+        name: str,
+        read: Callable[[int], Picture],
+        indices: Sequence[int],
+        files: Sequence[Path] = (),
     ) -> None:
         if not len(indices):
             raise ValueError(f"'{name}' has no frames, or none of them was asked for")
         self.name = name
         self.indices = tuple(indices)
+        self.files = tuple(files)
         self._read = read
         first = self[0]
         self.size = (first.shape[0], first.shape[1])
@@ -66,7 +72,7 @@ class Frames(Sequence[Picture]):
                 the slice has none.
         """
         if isinstance(index, slice):
-            return Frames(self.name, self._read, self.indices[index])
+            return Frames(self.name, self._read, self.indices[index], self.files)
         picture = self._read(self.indices[index])
         size = getattr(self, 'size', picture.shape[:2])
         if picture.shape[:2] != size:
@@ -107,13 +113,32 @@ def open_video(video: Video, frames: slice | Sequence[int] | None = None) -> Fra
             return _read_item(pictures[index], index)
     else:
         raise ValueError(f'a video cannot be a {type(video).__name__}; see open_video')
-    return Frames(name, read, _choose(frames, count, name))
+    return Frames(name, read, _choose(frames, count, name), _files(video))
+
+
+def _files(video: Video) -> tuple[Path, ...]:
+    """The files of what :func:`open_video` takes."""
+    if isinstance(video, Frames):
+        return video.files
+    if isinstance(video, str | os.PathLike):
+        path = Path(video)
+        return tuple(path.iterdir()) if path.is_dir() else (path,)
+    if isinstance(video, np.ndarray | Tensor):
+        return ()
+    return tuple(Path(item) for item in video if isinstance(item, str | os.PathLike))
 
 
 def _choose(frames: slice | Sequence[int] | None, count: int, name: str) -> Sequence[int]:
     """Number the frames to take."""
     if frames is None or isinstance(frames, slice):
         return range(count)[frames or slice(None)]
+    if not isinstance(frames, Sequence | np.ndarray) or not all(
+        isinstance(index, int | np.integer) and not isinstance(index, bool)
+        for index in frames
+    ):
+        raise ValueError(
+            f'frames must be a slice or a sequence of numbers of frames, got {frames!r}'
+        )
     wrong = [index for index in frames if not -count <= index < count]
     if wrong:
         raise ValueError(

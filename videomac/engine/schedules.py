@@ -51,11 +51,12 @@ def run_length(cfg: Mapping[str, Any], epoch: int | None) -> int:
         epoch: Batches of an epoch; None if it is not known.
 
     Raises:
-        ValueError: The config trains nothing, or counts epochs of unknown length.
+        ValueError: The config trains nothing, not for a single iteration, or counts
+            epochs of unknown length.
     """
     loop = cfg.get('train_cfg') or {}
     if loop.get('max_iters') is not None:
-        return int(loop['max_iters'])
+        return _at_least_one(loop, 'max_iters')
     if loop.get('max_epochs') is None:
         raise ValueError('the config has neither train_cfg.max_iters nor max_epochs')
     if epoch is None:
@@ -63,7 +64,13 @@ def run_length(cfg: Mapping[str, Any], epoch: int | None) -> int:
             f'the config trains for {loop["max_epochs"]} epochs; their length follows '
             'from the data set, which must be given, or its number of samples'
         )
-    return int(loop['max_epochs']) * epoch
+    return _at_least_one(loop, 'max_epochs') * epoch
+
+
+def _at_least_one(loop: Mapping[str, Any], name: str) -> int:
+    if int(loop[name]) < 1:
+        raise ValueError(f'train_cfg.{name} must be at least 1, got {loop[name]!r}')
+    return int(loop[name])
 
 
 def schedules(

@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from .option_values import parse_option
 from .shortcuts import expand_shortcuts
 
-__all__ = ['CfgOptions', 'merge_options']
+__all__ = ['CfgOptions', 'change_config', 'merge_options']
 
 #: Names at the top of a config that are read, and are no arguments of mmengine's runner.
 NAMES = (
@@ -72,15 +72,33 @@ def merge_options(
     Raises:
         SystemExit: An option does not fit the config, or would change nothing.
     """
+    try:
+        change_config(cfg, options, read)
+    except ValueError as error:
+        raise SystemExit(f'--cfg-options {error} {HINT}') from error
+
+
+def change_config(
+    cfg: Config, options: Mapping[str, Any] | None, read: Collection[str] = ()
+) -> None:
+    """Change a config, with the config's shortcuts.
+
+    Args:
+        cfg: The config; it is changed.
+        options: Values by their dotted names; may be None.
+        read: Names at the top of the config that the caller reads, beside those that
+            mmengine's runner does.
+
+    Raises:
+        ValueError: An option does not fit the config, or would change nothing.
+    """
     options = options or {}
     _check_names(cfg, options, read)
     try:
         cfg.merge_from_dict(expand_shortcuts(cfg, options))
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
         names = ', '.join(options)
-        raise SystemExit(
-            f'--cfg-options {names}: does not fit the config ({error}). {HINT}'
-        ) from error
+        raise ValueError(f'{names}: does not fit the config ({error}).') from error
 
 
 def _check_names(cfg: Config, options: Mapping[str, Any], read: Collection[str]) -> None:
@@ -99,10 +117,10 @@ def _check_names(cfg: Config, options: Mapping[str, Any], read: Collection[str])
             for place in _places({key: cfg[key] for key in cfg if key in known})
             if place.rpartition('.')[2] == name.rpartition('.')[2]
         ]
-        meant = f'Did you mean {" or ".join(same[:MOST])}? ' if same else ''
-        raise SystemExit(
-            f"--cfg-options {name}: nothing reads '{top}' at the top of this config, and "
-            f'to change it would change nothing. {meant}{HINT}'
+        meant = f' Did you mean {" or ".join(same[:MOST])}?' if same else ''
+        raise ValueError(
+            f"{name}: nothing reads '{top}' at the top of this config, and to change it "
+            f'would change nothing.{meant}'
         )
 
 

@@ -32,8 +32,18 @@ def read_config(config: str | Path) -> Config:
 
     Raises:
         FileNotFoundError: There is no such config; names similar ones.
+        ValueError: The file is no config.
     """
-    cfg = Config.fromfile(find_config(config))
+    path = find_config(config)
+    try:
+        cfg = Config.fromfile(path)
+    except OSError:  # says which file, a base for example
+        raise
+    except Exception as error:  # whatever the code of a config raises
+        text = ' '.join(f'{type(error).__name__}: {error}'.split())
+        raise ValueError(
+            f"'{path}' cannot be read as a config, which gives names to values: {text}"
+        ) from error
     for key in cfg:
         _drop_scope(cfg[key], cfg.get('default_scope'))
     return cfg
