@@ -171,6 +171,23 @@ def test_random_weights_of_a_config(video: Path, tmp_path: Path) -> None:
     assert len(expected) == FRAMES
 
 
+def test_propagating_again(video: Path, checkpoint: str, tmp_path: Path) -> None:
+    """A second run takes the place of the first, of which no mask is left."""
+    args = [str(video), checkpoint, '--out', str(tmp_path / 'x'), '--size', '64']
+    args += ['--stride', '32', '--gif', '--box', '16', '16', '48', '48']
+    for frames, count in (('0:4', 4), ('0:2', 2)):
+        propagation.main([*args, '--frames', frames])
+        names = sorted(path.name for path in (tmp_path / 'x_masks').iterdir())
+        assert names == numbered(count)
+        with Image.open(tmp_path / 'x.gif') as image:
+            assert getattr(image, 'n_frames', 1) == count
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        'x.gif',
+        'x_masks',
+        'x_strip.png',
+    ]
+
+
 def test_points_and_gif(video: Path, checkpoint: str, tmp_path: Path) -> None:
     out = tmp_path / 'x'
     args = [str(video), checkpoint, '--out', str(out), '--size', '64', '--stride', '32']
@@ -189,7 +206,7 @@ def test_bad_input(video: Path, checkpoint: str, tmp_path: Path) -> None:
         ([*two, '--rows', '0'], '--rows must be at least 1'),
         ([*two, '--patch-size', '20'], 'multiple of 32 pixels'),
         # Before the checkpoint is read, and so before any frame is computed.
-        ([*two[:1], 'no.pth', '--fps', '0'], 'fps must be positive, got 0'),
+        ([*two[:1], 'no.pth', '--fps', '0'], 'fps must be 0.001 to 1000 .* got 0'),
         ([*two[:1], 'no.pth', '--device', 'gpu'], "device 'gpu' cannot be used"),
     ):
         with pytest.raises(SystemExit, match=f'^vis_reconstruction.py: .*{message}'):
@@ -198,6 +215,11 @@ def test_bad_input(video: Path, checkpoint: str, tmp_path: Path) -> None:
         (two, 'give one of --mask, --box and --point$'),
         ([*two, '--box', '0', '0', '9', '9', '--mask', 'm.png'], 'not mask and box'),
         ([*two, '--box', '0', '0', '97', '9'], 'X0 < X1 <= 96'),
+        ([*two, *['--box', '0', '0', '9', '9'] * 255], 'at most 254 objects .* got 255'),
+        (
+            [*two, '--box', *'2299', '--box', *'1169', '--box', *'6299'],
+            '--box 2 2 9 9 is covered by later ones',
+        ),
         (
             [str(video), 'no.pth', '--point', '1', '1', '--device', 'gpu'],
             "^vis_propagation.py: the device 'gpu' cannot be used",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import math
 import sys
 from pathlib import Path
 
@@ -147,5 +149,43 @@ def test_a_pyav_without_h264(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_bad_input(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match='at least one frame'):
         ClipWriter(tmp_path / 'x', 0, mp4=False).close()
-    with pytest.raises(ValueError, match='fps must be positive, got 0'):
-        ClipWriter(tmp_path / 'x', 1, fps=0)
+    for fps in (0, -1, 0.0001, 2000, math.inf, math.nan):
+        with pytest.raises(ValueError, match=f'fps must be 0.001 to 1000 .* got {fps}'):
+            ClipWriter(tmp_path / 'x', 1, fps=fps)
+
+
+@pytest.mark.parametrize('mp4', [True, False])
+@pytest.mark.parametrize('fps', [clips.SLOWEST, 0.0019, clips.FASTEST])
+def test_slowest_and_fastest(tmp_path: Path, mp4: bool, fps: float) -> None:
+    """Whatever the check lets through can be written."""
+    if mp4 and not clips.mp4_works():
+        pytest.skip('PyAV, which writes MP4 files, is not installed')
+    writer = ClipWriter(tmp_path / 'x', 3, fps, mp4=mp4)
+    for value in (10, 100, 200):
+        writer.add(level(value))
+    assert len((read_mp4 if mp4 else read_gif)(writer.close())) == 3
+    still = ClipWriter(tmp_path / 'still', 3, fps, mp4=mp4)
+    for _ in range(3):
+        still.add(level(10))
+    assert still.close().stat().st_size > 0
+
+
+@pytest.mark.parametrize('mp4', [True, False])
+def test_an_older_clip_survives_a_failure(tmp_path: Path, mp4: bool) -> None:
+    """And nothing else is left; it may be what the frames are read from."""
+    if mp4 and not clips.mp4_works():
+        pytest.skip('PyAV, which writes MP4 files, is not installed')
+    path = write(tmp_path / 'x', [0, 90], mp4)
+    older = path.read_bytes()
+    writer = ClipWriter(tmp_path / 'x', 80, mp4=mp4)
+    for value in range(80):  # more than the encoder holds back
+        writer.add(level(value))
+        assert path.read_bytes() == older
+    del writer
+    gc.collect()
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == older
+    write(tmp_path / 'x', [50, 90, 120], mp4)
+    assert list(tmp_path.iterdir()) == [path]
+    assert len((read_mp4 if mp4 else read_gif)(path)) == 3
+    assert path.stat().st_mode & 0o777 == 0o644

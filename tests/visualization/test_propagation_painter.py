@@ -296,7 +296,7 @@ def test_bad_input(davis: DAVISDataset, tmp_path: Path) -> None:
         painter.sheet(NAMES, {})
     with pytest.raises(ValueError, match=r'palette must be \[256, 3\], got \[3, 3\]'):
         PropagationPainter(tmp_path, np.zeros((3, 3), np.uint8))
-    with pytest.raises(ValueError, match='fps must be positive, got -1'):
+    with pytest.raises(ValueError, match=r'fps must be 0\.001 to 1000 .* got -1'):
         PropagationPainter(tmp_path, fps=-1)
 
 

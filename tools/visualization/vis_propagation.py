@@ -12,8 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from videomac.apis import Propagator, open_video
+from videomac.apis.mask_folder import check_mask_folder, pictures_in
 from videomac.apis.propagation_result import Propagation
+from videomac.datasets.label_maps import VOID
+from videomac.datasets.video_input import Frames
 from videomac.utils.frame_range import frame_range
+from videomac.utils.output_files import check_writable, refuse_inputs
 from videomac.utils.quiet import quiet_log
 from videomac.visualization import save_image
 from videomac.visualization.clips import ClipWriter
@@ -54,7 +58,11 @@ def build_parser() -> argparse.ArgumentParser:
         help='instead of a mask: a point to follow; may be repeated',
     )
     add('--config', help='of configs/propagation, for settings and encoder')
-    add('--out', default='propagation', help='stem of the files [%(default)s]')
+    add(
+        '--out',
+        default='propagation',
+        help='stem of the files, which take the place of older ones [%(default)s]',
+    )
     add('--gif', action='store_true', help='write a GIF rather than an MP4')
     add(
         '--frames',
@@ -101,15 +109,39 @@ def first_labels(args: argparse.Namespace, size: tuple[int, int]) -> dict[str, A
         return dict(first_mask=args.mask)
     if args.point:
         return dict(points=args.point)
+    return dict(first_mask=fill_boxes(args.box, size))
+
+
+def fill_boxes(
+    boxes: Sequence[Sequence[int]], size: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """Draw boxes as the ids 1, 2 and so on, later ones over earlier ones.
+
+    Returns:
+        Ids, uint8 [H, W].
+
+    Raises:
+        ValueError: There are too many, one lies outside, or nothing is left of it.
+    """
+    if len(boxes) >= VOID:
+        raise ValueError(
+            f'at most {VOID - 1} objects can be told apart, got {len(boxes)}'
+        )
     ids = np.zeros(size, np.uint8)
-    for number, (x0, y0, x1, y1) in enumerate(args.box, 1):
+    for number, (x0, y0, x1, y1) in enumerate(boxes, 1):
         if not (0 <= x0 < x1 <= size[1] and 0 <= y0 < y1 <= size[0]):
             raise ValueError(
                 f'--box {x0} {y0} {x1} {y1} must be X0 < X1 <= {size[1]} and Y0 < Y1 <= '
                 f'{size[0]}, within the frame'
             )
         ids[y0:y1, x0:x1] = number
-    return dict(first_mask=ids)
+    for number, box in enumerate(boxes, 1):
+        if not (ids == number).any():
+            corners = ' '.join(map(str, box))
+            raise ValueError(
+                f'--box {corners} is covered by later ones: give it after them'
+            )
+    return ids
 
 
 def strip(result: Propagation, count: int) -> NDArray[np.uint8]:
@@ -128,6 +160,25 @@ def strip(result: Propagation, count: int) -> NDArray[np.uint8]:
     return side_by_side(pictures)
 
 
+def check_outputs(args: argparse.Namespace, clip: Path, video: Frames) -> None:
+    """Check that the files can be written, and over nothing but those of earlier runs.
+
+    Raises:
+        OSError: They cannot.
+        ValueError: There is the input, or other pictures among the masks.
+    """
+    check_writable(clip.parent)
+    outputs, inputs = [clip, Path(f'{args.out}_strip.png')], [*video.files]
+    folder = Path(f'{args.out}_masks')
+    if not args.point:
+        outputs += pictures_in(folder)
+    if args.mask:
+        inputs.append(Path(args.mask))
+    refuse_inputs(outputs, inputs, 'name another --out')
+    if not args.point:
+        check_mask_folder(folder)
+
+
 def draw(args: argparse.Namespace) -> str:
     """Propagate and draw.
 
@@ -139,6 +190,7 @@ def draw(args: argparse.Namespace) -> str:
     video = open_video(args.video, args.frames)
     labels = first_labels(args, video.size)
     clip = ClipWriter(args.out, len(video), args.fps, mp4=False if args.gif else None)
+    check_outputs(args, clip.path, video)
     result = build_propagator(args)(video, **labels)
     for index in range(len(result)):
         clip.add(result.overlay(index))

@@ -14,9 +14,10 @@ from videomac.apis import Reconstructor, open_video
 from videomac.apis.reconstruction import Reconstruction
 from videomac.datasets.video_input import Frames
 from videomac.utils.frame_range import frame_range
+from videomac.utils.output_files import check_writable, refuse_inputs
 from videomac.utils.quiet import quiet_log
 from videomac.visualization import save_image
-from videomac.visualization.clips import check_fps
+from videomac.visualization.clips import check_fps, clip_path
 
 ROWS = 6
 
@@ -107,6 +108,10 @@ def draw(args: argparse.Namespace) -> str:
     moves = len(video) > 1 and not args.no_clip
     if moves:
         check_fps(args.fps)  # now rather than after the work
+    grid = Path(f'{args.out}.png')
+    check_writable(grid.parent)
+    outputs = [grid, clip_path(args.out)] if moves else [grid]
+    refuse_inputs(outputs, video.files, 'name another --out')
     model = Reconstructor(args.checkpoint, args.config, args.device)
     options = dict(size=size, patch_size=args.patch_size)
     visible = shared_mask(model, video, args, options)
@@ -118,7 +123,6 @@ def draw(args: argparse.Namespace) -> str:
         network=args.network,
         **options,
     )
-    grid = Path(f'{args.out}.png')
     shown = pick(result, spread(len(result), args.rows))
     save_image(grid, shown.sheet())
     made = [str(grid)]

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets.label_maps import object_palette, write_label_map
+from ..datasets.label_maps import object_palette
 from ..datasets.video_input import Frames
-from ..visualization.clips import ClipWriter
+from ..utils.output_files import refuse_inputs
+from ..visualization.clips import ClipWriter, clip_path
 from ..visualization.overlay import overlay_masks, overlay_pose
+from .mask_folder import fill_mask_folder
 
 __all__ = ['Propagation']
 
@@ -60,30 +62,39 @@ class Propagation:
     def save_masks(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write the masks as palette PNGs, ``00000.png`` and so on.
 
+        Those of an earlier call are replaced, and removed where they are more.
+
+        Args:
+            folder: Made if there is none.
+
         Returns:
             The files.
 
         Raises:
-            ValueError: If there are points and no masks.
+            NotADirectoryError: If the folder is a file.
+            ValueError: If there are points and no masks, or the folder holds pictures
+                that this did not write, such as frames and annotations.
         """
         if self.masks is None:
             raise ValueError('points were propagated, there are no masks to save')
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        paths = [Path(folder, f'{index:05d}.png') for index in range(len(self))]
-        for path, ids in zip(paths, self.masks, strict=True):
-            write_label_map(path, ids, self.palette)
-        return paths
+        return fill_mask_folder(folder, self.masks, self.palette)
 
     def save_clip(self, stem: str | os.PathLike[str], fps: float = 12.0) -> Path:
         """Write the frames with their labels as a clip.
 
         Args:
             stem: Path without suffix; an MP4, or a GIF where PyAV is missing.
-            fps: Frames a second.
+            fps: Frames a second, 0.001 to 1000.
 
         Returns:
             The file.
+
+        Raises:
+            ValueError: If the file is the one that the frames come from, or ``fps`` is
+                out of range.
         """
+        file = clip_path(Path(stem))
+        refuse_inputs([file], self.frames.files, 'save the clip under another name')
         writer = ClipWriter(Path(stem), len(self), fps)
         for index in range(len(self)):
             writer.add(self.overlay(index))

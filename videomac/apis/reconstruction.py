@@ -75,10 +75,13 @@ class Reconstruction:
 
         Args:
             stem: Path without suffix; an MP4, or a GIF where PyAV is missing.
-            fps: Frames a second.
+            fps: Frames a second, 0.001 to 1000.
 
         Returns:
-            The file.
+            The file, in the place of an older one.
+
+        Raises:
+            ValueError: If ``fps`` is out of range.
         """
         writer = ClipWriter(Path(stem), len(self), fps)
         for index in range(len(self)):

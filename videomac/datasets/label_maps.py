@@ -12,6 +12,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from .sources.diagnosis import diagnose, printable
 
@@ -203,7 +204,12 @@ def _colours(image: Image.Image) -> Palette:
     return palette
 
 
-def write_label_map(path: str | Path, ids: Ids, palette: Palette | None = None) -> None:
+def write_label_map(
+    path: str | Path,
+    ids: Ids,
+    palette: Palette | None = None,
+    software: str | None = None,
+) -> None:
     """Write ids as a palette PNG: DAVIS's toolkit and the CodaLab servers read these.
 
     The file is there as a whole or not at all, even if the process is killed.
@@ -212,6 +218,7 @@ def write_label_map(path: str | Path, ids: Ids, palette: Palette | None = None) 
         path: File to write.
         ids: Ids, uint8 ``[H, W]``.
         palette: Colours of the ids ``[256, 3]`` [:func:`object_palette`].
+        software: What the file says it was written by, its text ``Software`` [none].
 
     Raises:
         TypeError: ``ids`` is not uint8.
@@ -224,11 +231,14 @@ def write_label_map(path: str | Path, ids: Ids, palette: Palette | None = None) 
     image = Image.fromarray(np.ascontiguousarray(ids))
     colours = object_palette() if palette is None else palette
     image.putpalette(np.ascontiguousarray(colours, np.uint8).tobytes())
+    text = PngInfo()
+    if software is not None:
+        text.add_text('Software', software)
     path = Path(path)
     handle, partial = tempfile.mkstemp(suffix='.partial', dir=path.parent)
     try:
         with os.fdopen(handle, 'wb') as file:
-            image.save(file, format='PNG')
+            image.save(file, format='PNG', pnginfo=text)
         os.chmod(partial, 0o644)  # mkstemp lets the owner alone read it
         os.replace(partial, path)
     except BaseException:

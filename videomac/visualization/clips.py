@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
+import tempfile
+import weakref
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,7 +18,7 @@ from mmengine.logging import print_log
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ['ClipWriter', 'check_fps', 'mp4_works']
+__all__ = ['ClipWriter', 'check_fps', 'clip_path', 'mp4_works']
 
 CODEC = 'libx264'  # H.264, which every browser plays; comes with PyAV's wheels
 PIXELS = 'yuv420p'  # players refuse H.264 with more colours than this
@@ -23,6 +27,8 @@ QUALITY = 20  # constant rate factor: 0 is lossless, 23 the codec's default, 51 
 MP4_SIDE = 1280  # pixels at most
 GIF_SIDE = 400
 GIF_FRAMES = 60
+GIF_LONGEST = 655_350  # milliseconds that a frame can be shown
+SLOWEST, FASTEST = 0.001, 1000.0  # frames a second
 
 
 @functools.cache
@@ -53,14 +59,25 @@ def check_fps(fps: float) -> None:
         fps: Frames a second.
 
     Raises:
-        ValueError: It is not positive.
+        ValueError: It is not within ``SLOWEST`` and ``FASTEST``.
     """
-    if fps <= 0:
-        raise ValueError(f'fps must be positive, got {fps}')
+    if not SLOWEST <= fps <= FASTEST:  # nor is what is no number
+        raise ValueError(
+            f'fps must be {SLOWEST:g} to {FASTEST:g} frames a second, got {fps:g}'
+        )
+
+
+def clip_path(stem: str | Path, mp4: bool | None = None) -> Path:
+    """The file of a clip, MP4 or GIF, by default what works; see :class:`ClipWriter`."""
+    mp4 = mp4_works() if mp4 is None else mp4
+    return Path(f'{stem}.mp4' if mp4 else f'{stem}.gif')
 
 
 class ClipWriter:
     """Writes a clip frame by frame.
+
+    The file is there as a whole or not at all: an older one of the same name stays until
+    the clip is closed, and may be what the frames are read from.
 
     MP4 is H.264 in yuv420p. Frames are made smaller, never larger (but that MP4 wants
     even sides): to ``MP4_SIDE`` pixels on their long side, in a GIF to ``GIF_SIDE``. A
@@ -74,7 +91,7 @@ class ClipWriter:
         mp4: Whether to write MP4 rather than GIF; by default if that works.
 
     Raises:
-        ValueError: ``fps`` is not positive.
+        ValueError: ``fps`` is out of range, see :func:`check_fps`.
         ImportError: ``mp4`` is true and PyAV cannot write it.
     """
 
@@ -86,11 +103,12 @@ class ClipWriter:
         reason = _obstacle() if mp4 else None
         if reason is not None:
             raise ImportError(f'{reason}. Or write a GIF')
-        self.path = Path(f'{stem}.mp4' if self.mp4 else f'{stem}.gif')
+        self.path = clip_path(stem, self.mp4)
         self.fps = fps
         self._every = 1 if self.mp4 else -(-frames // GIF_FRAMES)
         self._count = 0
         self._size: tuple[int, int] | None = None
+        self._partial: Path | None = None
         self._writer: _Mp4File | None = None
         self._pictures: list[Image.Image] = []
 
@@ -110,8 +128,7 @@ class ClipWriter:
             self._pictures.append(Image.fromarray(frame).quantize(256))
             return
         if self._writer is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = _Mp4File(self.path, self.fps, self._size)
+            self._writer = _Mp4File(self._start(), self.fps, self._size)
         self._writer.add(frame)
 
     def close(self) -> Path:
@@ -127,16 +144,35 @@ class ClipWriter:
             raise ValueError(f"'{self.path}': a clip needs at least one frame")
         if self._writer is not None:
             self._writer.close()
-            return self.path
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._pictures[0].save(
-            self.path,
-            save_all=True,
-            append_images=self._pictures[1:],
-            duration=round(1000 * self._every / self.fps),  # milliseconds
-            loop=0,
-        )
+        else:
+            duration = round(1000 * self._every / self.fps)  # milliseconds
+            self._pictures[0].save(
+                self._start(),
+                save_all=True,
+                append_images=self._pictures[1:],
+                # Frames that are alike become one, with the time of all of them.
+                duration=min(duration, GIF_LONGEST // len(self._pictures)),
+                loop=0,
+            )
+        assert self._partial is not None
+        os.chmod(self._partial, 0o644)  # mkstemp lets the owner alone read it
+        os.replace(self._partial, self.path)
         return self.path
+
+    def _start(self) -> Path:
+        """Make the file to write to, which goes with the writer if it is not finished."""
+        folder = self.path.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(self.path.suffix, '.partial-', folder)
+        os.close(handle)
+        self._partial = Path(name)
+        weakref.finalize(self, _remove, self._partial)
+        return self._partial
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()
 
 
 class _Mp4File:
