@@ -42,6 +42,18 @@ def test_list_equals_stack(inputs: Tensor) -> None:
     assert torch.equal(preprocessor(batch)['inputs'], stacked['inputs'])
 
 
+def test_the_type_follows_that_of_the_model(inputs: Tensor) -> None:
+    preprocessor = FramesDataPreprocessor()
+    assert preprocessor({'inputs': inputs})['inputs'].dtype == torch.float32
+    exact = preprocessor.double()({'inputs': inputs})['inputs']
+    mean = torch.tensor(MEAN, dtype=torch.float64).view(3, 1, 1)
+    std = torch.tensor(STD, dtype=torch.float64).view(3, 1, 1)
+    # Mean and deviation were float32 before.
+    expected = (inputs.double() - mean) / std
+    torch.testing.assert_close(exact, expected, rtol=1e-6, atol=1e-6)
+    assert preprocessor.half()({'inputs': inputs})['inputs'].dtype == torch.float32
+
+
 def test_denormalize_is_the_inverse(inputs: Tensor) -> None:
     preprocessor = FramesDataPreprocessor(mean=[1, 2, 3], std=[4, 5, 6])
     normalized = preprocessor({'inputs': inputs})['inputs']

@@ -79,9 +79,10 @@ class FramesDataPreprocessor(BaseDataPreprocessor):
                 f'inputs must be uint8 in 0..255, got {inputs.dtype}; leave scaling and '
                 'normalisation out of the pipeline'
             )
-        # Not the type of mean and std: of half precision it is too coarse for pixels.
+        frames = self.cast_data(inputs)
+        # Mean and std may be of half precision, which is too coarse for pixels.
         double = self.mean.dtype == torch.float64
-        frames = self.cast_data(inputs).to(torch.float64 if double else torch.float32)
+        frames = frames.double() if double else frames.float()
         return {
             'inputs': frames.sub_(self.mean).div_(self.std),
             'data_samples': self.cast_data(data.get('data_samples')),
